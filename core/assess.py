@@ -1,0 +1,270 @@
+"""What a trained student is worth: figures on validation, and on the sealed test set when opened.
+
+Everything is computed from the exported student, the very file that is handed over. Nothing here
+trains or chooses, but for the thresholds, which validation chooses and the test set never touches.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from core.config import RunConfig, load_config
+from core.data.augment import clean_view
+from core.data.cache import PixelCache
+from core.data.manifest import Dataset, open_dataset
+from core.errors import RunError
+from core.evaluation.comparison import difference
+from core.evaluation.figures import evaluate
+from core.evaluation.threshold import choose_thresholds
+from core.files import atomic_path, read_json, write_json
+from core.inference.export import freeze_thresholds
+from core.inference.predictor import Predictor
+from core.runs.layout import RunFolder
+from core.runs.status import RunStatus, status
+from core.runs.store import RunStore
+from core.teachers.base import Teacher
+from core.teachers.catalogue import find_teacher
+from core.teachers.checkpoint import load_teacher
+from core.teachers.probe import LinearProbe
+from core.types import Reporter, SplitName
+
+BATCH = 64
+
+
+def assess_validation(run: RunFolder, reporter: Reporter) -> dict[str, Any]:
+    """Choose the thresholds on validation, freeze them, and write the figures.
+
+    Returns:
+        What stands in ``report/validation.json``.
+    """
+    return _assess(run, SplitName.VALIDATION, reporter)
+
+
+def open_test(run: RunFolder, reporter: Reporter) -> dict[str, Any]:
+    """Break the seal: score the test set with the frozen thresholds and record that it was opened.
+
+    The opening is recorded before anything is computed. `write_companion` then scores the
+    student-only run beside this one, which counts as the same opening.
+
+    Returns:
+        What stands in ``report/test.json``.
+
+    Raises:
+        RunError: The run has not been completed (R31).
+    """
+    if status(run) is not RunStatus.COMPLETED:
+        raise RunError(
+            "R31",
+            "The test set is opened only for a completed run",
+            item=run.id,
+            todo="Resume the run, or wait until it is complete.",
+        )
+    dataset = open_dataset(run.path, run.path.parent.parent)
+    PixelCache(dataset.folder).verify(dataset.part(SplitName.TEST))  # before the seal is broken
+    _record_opening(run)
+    return _assess(run, SplitName.TEST, reporter)
+
+
+def write_companion(run: RunFolder, reporter: Reporter) -> None:
+    """Put the student-only run with the same data, split, student and seed beside `run`.
+
+    Its test figures are added only where the test set of `run` has been opened.
+    """
+    other = _companion(run)
+    if other is None:
+        return
+    facts: dict[str, Any] = {"run": other.id, "difference": {}, "test": None}
+    for split in (SplitName.VALIDATION, SplitName.TEST):
+        name = split.value
+        if not (run.report / f"{name}.json").exists():
+            continue
+        if not (other.report / f"{name}.json").exists():
+            _assess(other, split, reporter)
+        facts[name] = read_json(other.report / f"{name}.json")
+        facts["difference"][name] = _difference(run, other, split)
+    facts["difference"].setdefault("test", None)
+    write_json(run.report / "companion.json", facts)
+
+
+def openings(run: RunFolder) -> list[dict[str, str]]:
+    """Every time the test set of this run's split was opened: ``{"ts", "run", "split_sha256"}``."""
+    ledger = _ledger(run)
+    if not ledger.exists():
+        return []
+    found = []
+    for line in ledger.read_text(encoding="utf-8").splitlines():
+        try:
+            opening = json.loads(line)
+        except ValueError:
+            continue  # torn by a power cut
+        if opening["split_sha256"] == _split_sha256(run):
+            found.append(opening)
+    return found
+
+
+def _assess(run: RunFolder, split: SplitName, reporter: Reporter) -> dict[str, Any]:
+    config = load_config(run.config)
+    dataset = open_dataset(run.path, run.path.parent.parent)
+    frame = dataset.part(split)
+    cache = PixelCache(dataset.folder)
+    cache.verify(frame)
+    scores = _student_scores(run, cache, frame, reporter)
+    targets = dataset.targets(frame)
+    positive = config.evaluation.positive_class or None
+    if split is SplitName.VALIDATION:
+        thresholds = choose_thresholds(
+            targets, scores, dataset.classes, dataset.task, positive=positive
+        )
+        freeze_thresholds(run.export, thresholds)
+    else:
+        thresholds = read_json(run.report / "validation.json")["thresholds"]
+    figures = evaluate(
+        targets,
+        scores,
+        frame["group"].to_numpy(),
+        dataset.classes,
+        dataset.task,
+        thresholds,
+        config.evaluation,
+        config.split.seed,
+        positive=positive,
+    ).as_json()
+    if split is SplitName.TEST:
+        figures["opened"] = openings(run)
+    teacher = _teacher_scores(run, config, dataset, cache, frame)
+    _write_scores(run, split, dataset, frame, scores, teacher)
+    write_json(run.report / f"{split.value}.json", figures)
+    return figures
+
+
+def _student_scores(
+    run: RunFolder, cache: PixelCache, frame: pd.DataFrame, reporter: Reporter
+) -> np.ndarray:
+    """``[N, C]`` probabilities of the exported student."""
+    predictor = Predictor.open(run.export)
+    rows = frame["row"].to_numpy()
+    scores = []
+    for start in range(0, len(rows), BATCH):
+        scores.append(predictor.probabilities(cache.images(rows[start : start + BATCH])))
+        reporter.progress(min(start + BATCH, len(rows)), len(rows))
+    return np.concatenate(scores)
+
+
+def _teacher_scores(
+    run: RunFolder, config: RunConfig, dataset: Dataset, cache: PixelCache, frame: pd.DataFrame
+) -> np.ndarray | None:
+    """``[N, C]`` probabilities of the frozen teacher with its linear probe, where there is one."""
+    file = run.path / "probe.safetensors"
+    if not file.exists():
+        return None
+    probe = LinearProbe.load(file, dataset.task)
+    teacher = load_teacher(find_teacher(config.teacher.name), run.path.parent.parent / "teachers")
+    return probe.probabilities(pooled_features(teacher, cache, frame["row"].to_numpy()))
+
+
+def pooled_features(teacher: Teacher, cache: PixelCache, rows: np.ndarray) -> np.ndarray:
+    """Spatial means of the teacher's last map for clean pictures, ``[N, D]`` float32."""
+    pooled = [
+        teacher(clean_view(cache.images(rows[start : start + BATCH]), teacher.spec.image_px))[-1]
+        .mean((2, 3))
+        .numpy()
+        for start in range(0, len(rows), BATCH)
+    ]
+    return np.concatenate(pooled)
+
+
+def _difference(run: RunFolder, other: RunFolder, split: SplitName) -> dict[str, Any]:
+    """AUROC of `run` minus that of `other`, paired over patients."""
+    dataset = open_dataset(run.path, run.path.parent.parent)
+    frame = dataset.part(split)
+    tables = [
+        pd.read_parquet(folder.report / f"{split.value}.parquet").set_index("image")
+        for folder in (run, other)
+    ]
+    columns = [f"p_{name}" for name in dataset.classes]
+    config = load_config(run.config)
+    own, alone = (table.loc[frame["image"], columns].to_numpy() for table in tables)
+    figure = difference(
+        dataset.targets(frame),
+        own,
+        alone,
+        frame["group"].to_numpy(),
+        dataset.classes,
+        dataset.task,
+        config.evaluation,
+        config.split.seed,
+        positive=config.evaluation.positive_class or None,
+    )
+    return figure.as_json()
+
+
+def _write_scores(
+    run: RunFolder,
+    split: SplitName,
+    dataset: Dataset,
+    frame: pd.DataFrame,
+    scores: np.ndarray,
+    teacher: np.ndarray | None,
+) -> None:
+    table = pd.DataFrame(
+        {
+            "image": frame["image"].to_numpy(),
+            "patient": frame["patient"].to_numpy(),
+            "target": ["; ".join(labels) for labels in frame["labels"]],
+        }
+    )
+    for column, name in enumerate(dataset.classes):
+        table[f"p_{name}"] = scores[:, column]
+        if teacher is not None:
+            table[f"teacher_{name}"] = teacher[:, column]
+    with atomic_path(run.report / f"{split.value}.parquet", private=True) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def _companion(run: RunFolder) -> RunFolder | None:
+    """The newest completed student-only run that differs from `run` in nothing else."""
+    config = load_config(run.config)
+    if config.method.name == "student_only":
+        return None
+    alike = {"data", "split", "student", "train", "evaluation"}
+    store = RunStore(run.path.parent.parent)
+    for summary in store.list():
+        if summary.method != "student_only" or summary.status is not RunStatus.COMPLETED:
+            continue
+        other = store.open(summary.id)
+        same = load_config(other.config).model_dump(include=alike) == config.model_dump(
+            include=alike
+        )
+        if same and _data(other) == _data(run):
+            return other
+    return None
+
+
+def _record_opening(run: RunFolder) -> None:
+    line = {
+        "ts": datetime.now(UTC).isoformat(timespec="seconds"),
+        "run": run.id,
+        "split_sha256": _split_sha256(run),
+    }
+    with _ledger(run).open("a", encoding="utf-8") as ledger:
+        ledger.write(json.dumps(line) + "\n")
+
+
+def _ledger(run: RunFolder) -> Path:
+    return run.path.parent.parent / "test_openings.jsonl"
+
+
+def _data(run: RunFolder) -> tuple[str, str]:
+    """What two runs must share to be compared: the images and their division."""
+    inputs = read_json(run.path / "inputs.json")
+    return str(inputs["images, labels or patients"]), _split_sha256(run)
+
+
+def _split_sha256(run: RunFolder) -> str:
+    return str(read_json(run.path / "split.json")["sha256"])

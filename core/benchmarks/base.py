@@ -1,0 +1,25 @@
+"""A benchmark: what it measures, as JSON and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.table import Table
+
+from core.registry import Registry
+from core.types import Reporter
+
+
+class Benchmark(Protocol):
+    """Something measured on this machine."""
+
+    def measure(self, reporter: Reporter, folders: Sequence[Path]) -> dict[str, Any]:
+        """Measure, on the images in `folders` where it needs any, and return plain values."""
+
+    def table(self, result: dict[str, Any]) -> Table:
+        """Show what `measure` returned."""
+
+
+BENCHMARKS: Registry[Benchmark] = Registry("benchmark", "core.benchmarks")

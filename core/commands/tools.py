@@ -1,0 +1,164 @@
+"""Commands about teachers, students, this machine, and the benchmarks."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from core.commands.screen import BarReporter, JsonFile, console, write_result
+from core.config import DataSettings, RunConfig
+from core.files import workspace_folder, write_text
+
+app = typer.Typer()
+
+
+@app.command()
+def config(
+    source: Annotated[str, typer.Argument(help="Folder of images, or 'demo'.")] = "demo",
+    file: Annotated[Path | None, typer.Argument(help="Where to write it.")] = None,
+) -> None:
+    """Write a complete configuration, to be edited and given to `run`."""
+    text = RunConfig(name="my run", data=DataSettings(source=source)).to_json()
+    if file is None:
+        console.print_json(text)
+        return
+    write_text(file, text + "\n")
+    console.print(f"Wrote {file}. Edit what you like, then: python launch.py run {file}")
+
+
+@app.command()
+def teachers(json_file: JsonFile = None) -> None:
+    """List the teachers at hand, their licences and where they come from."""
+    from core.teachers.catalogue import list_teachers
+
+    table = Table("name", "title", "source", "licence", "", box=None, header_style="dim")
+    listed = list_teachers()
+    for spec in listed:
+        table.add_row(spec.name, spec.title, spec.source, spec.licence, spec.about)
+    console.print(table)
+    write_result(json_file, {"teachers": [spec.model_dump(mode="json") for spec in listed]})
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(help="A teacher whose source is the hub.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Download one teacher from the hub: the only command that leaves this machine."""
+    from core.teachers.catalogue import find_teacher
+    from core.teachers.checkpoint import fetch_from_hub
+
+    spec = find_teacher(name)
+    console.print(f"{spec.title}: {spec.licence}. {spec.licence_note}", highlight=False)
+    question = f"Fetch {spec.location} from huggingface.co? Nothing of yours is sent."
+    if not yes and not typer.confirm(question):
+        return
+    with console.status("Fetching"):
+        fetch_from_hub(spec, workspace_folder() / "teachers")
+    console.print("Fetched. It is used without a network from now on.")
+
+
+@app.command()
+def students(
+    image_px: Annotated[int, typer.Option(help="Side of the input picture.")] = 224,
+    json_file: JsonFile = None,
+) -> None:
+    """List the students and what each costs on this machine."""
+    from core.students.base import STUDENTS
+    from core.students.cost import measure_cost
+
+    names = STUDENTS.names()
+    costs = {}
+    with BarReporter() as reporter:
+        reporter.phase("cost", "Measuring the students on this machine")
+        for done, name in enumerate(names, start=1):
+            costs[name] = measure_cost(name, 2, image_px)
+            reporter.progress(done, len(names))
+    table = Table("name", "", "parameters", "MB", "ms/image", "", box=None, header_style="dim")
+    for name, cost in costs.items():
+        spec = STUDENTS.get(name)
+        size, latency = f"{cost.parameters / 1e6:.1f} M", f"{cost.latency_ms:.1f}"
+        table.add_row(name, spec.title, size, f"{cost.megabytes:.0f}", latency, spec.summary)
+    console.print(table)
+    write_result(json_file, {"students": {name: asdict(cost) for name, cost in costs.items()}})
+
+
+@app.command()
+def check(json_file: JsonFile = None) -> None:
+    """Versions, devices, disk, and whether anything would leave this machine."""
+    from core.check import check_machine
+
+    facts = check_machine()
+    environment = facts["environment"]
+    table = Table(box=None, show_header=False)
+    table.add_row("System", f"{environment['system']} {environment['system_release']}")
+    table.add_row("Python", environment["python"])
+    for name, sentence in facts["devices"].items():
+        table.add_row(f"Device {name}", sentence)
+    table.add_row("Memory", f"{facts['memory'] / 1e9:.0f} GB")
+    table.add_row("Disk free", f"{facts['disk']['free'] / 1e9:.0f} GB")
+    table.add_row("Workspace", f"{facts['disk']['workspace'] / 1e6:,.0f} MB")
+    table.add_row("Connections leaving this machine", str(len(facts["connections"])))
+    if facts["proxies"]:
+        table.add_row("Proxy set", f"{', '.join(facts['proxies'])}: only `fetch` would use it")
+    for name, found in environment["packages"].items():
+        table.add_row(name, found)
+    console.print(table)
+    write_result(json_file, facts)
+
+
+@app.command()
+def pretrain(
+    folders: Annotated[list[Path], typer.Argument(help="Folders of images; labels are optional.")],
+    name: Annotated[str, typer.Option(help="Name of the teacher's file.")] = "my-teacher",
+    recipe: Annotated[
+        Path | None, typer.Option(help="A recipe; its folders lie in the one given.")
+    ] = None,
+    to: Annotated[Path | None, typer.Option(help="Where the teacher is written.")] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 24,
+    batch: Annotated[int, typer.Option(min=4, help="Images per step.")] = 192,
+    threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 for all.")] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Train a teacher on folders of images. Interrupted, the same command goes on."""
+    import torch
+
+    from core.pretraining import folder_recipe, read_recipe, run_recipe
+    from core.teachers.pretrain_recipe import PretrainSettings
+    from core.training.device import choose_threads
+
+    torch.set_num_threads(threads or choose_threads(0))
+    if recipe is not None:
+        wanted = read_recipe(recipe, folders[0])
+    else:
+        settings = PretrainSettings(name=name, title=name, epochs=epochs, batch=batch)
+        wanted = folder_recipe(folders, settings)
+    target = to or workspace_folder() / "teachers"
+    with BarReporter() as reporter:
+        spec = run_recipe(wanted, target, workspace_folder(), reporter)
+    file = target / spec.location
+    console.print(f"Wrote {file} and its card.", highlight=False, soft_wrap=True)
+    console.print("Name this path as the teacher of a run to use it.")
+    write_result(json_file, {"teacher": str(file), "sha256": spec.sha256})
+
+
+@app.command()
+def bench(
+    what: Annotated[str, typer.Argument(help="'speed' or 'teacher'.")],
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Labelled images, for 'teacher'.")
+    ] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure: 'speed', a step with and without the teacher; 'teacher', what its features know."""
+    from core.benchmarks.base import BENCHMARKS
+
+    benchmark = BENCHMARKS.get(what)
+    with BarReporter() as reporter:
+        result = benchmark.measure(reporter, folders or [])
+    console.print(benchmark.table(result))
+    write_result(json_file, result)

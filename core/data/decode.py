@@ -1,0 +1,239 @@
+"""A pool of decoding children: files in, pictures out, in order; a bad file costs one file."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from core.config import PixelSettings
+from core.data.children import DecodeLimits, start_child
+from core.data.keys import random_key
+from core.data.picture import Failure, Picture
+from core.errors import SystemError_
+
+QUEUED = 4  # files a child is given ahead, so that it never waits for its parent
+AHEAD = 64  # pictures per child that may wait for an earlier file to finish: bounds the memory
+START_S = 120.0  # a cold start from a slow disk
+START_TRIES = 3
+
+Item = tuple[str, Path]
+Result = Picture | Failure
+
+
+class _Child:
+    """One child process and what it has been asked."""
+
+    def __init__(self, process: BaseProcess, connection: Connection) -> None:
+        self.process = process
+        self.connection = connection
+        self.asked: deque[Item] = deque()
+        self.ready = False
+        self.since = time.monotonic()
+
+    def ask(self, item: Item) -> None:
+        if not self.asked:
+            self.since = time.monotonic()
+        self.asked.append(item)
+        self.connection.send((item[0], str(item[1])))
+
+    def end(self) -> None:
+        """Stop it, politely if it is idle; its pipe is closed."""
+        self.connection.close()
+        if self.asked or not self.ready:
+            self.process.kill()
+        self.process.join(2)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+        self.process.close()
+
+
+class DecoderPool:
+    """Decodes files in restartable child processes.
+
+    Args:
+        workers: Number of children, at least 1.
+        pixels: Size, fit and window of the pictures.
+        timeout_s: Longest time for one file.
+        key: Site key for patients' numbers; a random one when they need not be recognised again.
+        memory_mb: Memory a child may take for one file.
+
+    Use as a context manager; children are started on first use and ended on exit.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        pixels: PixelSettings,
+        timeout_s: float = 20.0,
+        *,
+        key: bytes | None = None,
+        memory_mb: int = 2048,
+    ) -> None:
+        self.workers = max(1, workers)
+        self.pixels = pixels
+        self.limits = DecodeLimits(timeout_s, memory_mb * 2**20)
+        self.restarts = 0
+        self._key = key or random_key()
+        self._children: list[_Child] = []
+        self._suspects: set[str] = set()
+        self._failed_starts = 0
+        self._temporary = Path(tempfile.mkdtemp(prefix="bedside-"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for child in self._children:
+            child.end()
+        self._children.clear()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    @property
+    def working_ids(self) -> list[int]:
+        """Process ids of the children that have a file in hand."""
+        return [child.process.pid or 0 for child in self._children if child.ready and child.asked]
+
+    def decode(self, items: Iterable[Item]) -> Iterator[tuple[str, Result]]:
+        """Decode files.
+
+        Args:
+            items: ``(name, path)``; names are unique and come back with the results.
+
+        Yields:
+            ``(name, result)`` for every item, in the order given. At most `AHEAD` pictures per
+            child wait in memory.
+
+        Raises:
+            SystemError_: E03, children cannot be started at all.
+        """
+        source = iter(items)
+        waiting: deque[Item] = deque()  # given to a child that died before reaching them
+        order: deque[str] = deque()  # names not yet yielded
+        done: dict[str, Result] = {}
+        exhausted = False
+        self._suspects.clear()
+        try:
+            while True:
+                exhausted = self._hand_out(source, waiting, order, exhausted)
+                while order and order[0] in done:
+                    name = order.popleft()
+                    yield name, done.pop(name)
+                if not order:
+                    if exhausted:
+                        return
+                    continue
+                self._collect(done, waiting)
+        finally:
+            for child in [child for child in self._children if child.asked]:
+                self._drop(child)  # the caller left early: its answers must not meet the next call
+
+    def _hand_out(
+        self, source: Iterator[Item], waiting: deque[Item], order: deque[str], exhausted: bool
+    ) -> bool:
+        """Fill every child's queue; True once the source has no more."""
+        while len(self._children) < self.workers:
+            slot = Path(tempfile.mkdtemp(dir=self._temporary))
+            self._children.append(_Child(*start_child(self.pixels, self._key, self.limits, slot)))
+        for depth in range(QUEUED):  # level by level, so that few files spread over all children
+            for child in [child for child in self._children if child.ready]:
+                if len(child.asked) > depth:
+                    continue
+                item = waiting.popleft() if waiting else None
+                if item is None and not exhausted and len(order) < AHEAD * self.workers:
+                    item = next(source, None)
+                    exhausted = item is None
+                    if item is not None:
+                        order.append(item[0])
+                if item is not None:
+                    self._ask(child, item)
+        if not order and not exhausted and not any(child.ready for child in self._children):
+            item = next(source, None)  # nothing is ready yet: learn whether there is work at all
+            if item is None:
+                return True
+            order.append(item[0])
+            waiting.append(item)
+        return exhausted
+
+    def _ask(self, child: _Child, item: Item) -> None:
+        with contextlib.suppress(OSError):  # it died: `_collect` settles what it was asked
+            child.ask(item)
+
+    def _collect(self, done: dict[str, Result], waiting: deque[Item]) -> None:
+        """Take what children have finished; end those that died or took too long."""
+        busy = [child for child in self._children if child.asked or not child.ready]
+        limit = min((self._deadline(child) for child in busy), default=0.0) - time.monotonic()
+        readable: list[Any] = wait([child.connection for child in busy], max(0.0, limit))
+        for child in busy:
+            if child.connection in readable:
+                self._receive(child, done, waiting)
+            elif time.monotonic() > self._deadline(child):
+                self._lost(child, done, waiting, self._too_slow())
+
+    def _deadline(self, child: _Child) -> float:
+        return child.since + (self.limits.timeout_s if child.ready else START_S)
+
+    def _receive(self, child: _Child, done: dict[str, Result], waiting: deque[Item]) -> None:
+        try:
+            message = child.connection.recv()
+        except (EOFError, OSError):
+            self._lost(child, done, waiting, None)
+            return
+        child.since = time.monotonic()
+        if not child.ready:
+            child.ready = True
+            self._failed_starts = 0
+            return
+        name, result = message
+        child.asked.popleft()
+        done[name] = result
+
+    def _too_slow(self) -> Failure:
+        return Failure("I22", f"Decoding the file took longer than {self.limits.timeout_s:g} s.")
+
+    def _lost(
+        self, child: _Child, done: dict[str, Result], waiting: deque[Item], reason: Failure | None
+    ) -> None:
+        """End a child; charge the file it was working on and give the rest of its queue to others.
+
+        A file is charged for a death without `reason` only the second time: the first may be the
+        system's doing, when memory runs out or somebody ends the process.
+        """
+        if child.asked:
+            self.restarts += 1
+            name = child.asked[0][0]
+            if reason is None and name in self._suspects:
+                reason = Failure("I21", "Decoding the file ended the decoder twice.")
+            if reason is not None:
+                child.asked.popleft()
+                done[name] = reason
+            self._suspects.add(name)
+        elif not child.ready:
+            self._failed_starts += 1
+        waiting.extendleft(reversed(child.asked))
+        self._drop(child)
+        if self._failed_starts >= START_TRIES:
+            raise SystemError_(
+                "E03",
+                "The processes that read images cannot be started",
+                todo="Restart the computer or free some memory, then try again.",
+            )
+
+    def _drop(self, child: _Child) -> None:
+        self._children.remove(child)
+        child.process.kill()
+        child.end()

@@ -1,0 +1,76 @@
+"""From a decoded image of any size to the square picture the cache keeps."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+
+from core.config import PixelSettings
+from core.data.hashes import perceptual_hash
+from core.data.keys import keyed_hash
+from core.data.picture import Array, Picture, Pixels, Raster
+
+
+def fit_picture(raster: Raster, settings: PixelSettings, sha256: str, key: bytes) -> Picture:
+    """Make the cache's picture of a decoded image.
+
+    Args:
+        raster: The image as its reader decoded it.
+        settings: Side of the square, and whether to pad or to stretch.
+        sha256: Of the source file.
+        key: Site key; the patient's number is replaced by its keyed hash here.
+    """
+    height, width = raster.pixels.shape[:2]
+    channels = _channels(raster.pixels)
+    return Picture(
+        pixels=_square(channels, settings, wide=raster.bits > 8),
+        sha256=sha256,
+        phash=perceptual_hash(channels),
+        patient=keyed_hash(key, "patient", raster.patient) if raster.patient else "",
+        width=width,
+        height=height,
+        bits=raster.bits,
+        modality=raster.modality,
+        decoder=raster.decoder,
+        window=raster.window,
+        notes="; ".join(raster.notes),
+    )
+
+
+def _channels(pixels: Array) -> Array:
+    """``[1, H, W]`` for grey pictures, however they were stored, else ``[3, H, W]``."""
+    if pixels.ndim == 2:
+        return pixels[None]
+    first = pixels[..., 0]
+    if np.array_equal(first, pixels[..., 1]) and np.array_equal(first, pixels[..., 2]):
+        return np.ascontiguousarray(first)[None]
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _square(channels: Array, settings: PixelSettings, *, wide: bool) -> Pixels:
+    """Resize (bilinear with antialiasing), pad with black, and round to the cache's type."""
+    side = settings.size_px
+    height, width = channels.shape[1:]
+    if settings.fit == "stretch":
+        rows = columns = side
+    else:
+        scale = side / max(height, width)
+        rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    square = np.zeros((len(channels), side, side), np.uint16 if wide else np.uint8)
+    top, left = (side - rows) // 2, (side - columns) // 2
+    for target, channel in zip(square, channels, strict=True):
+        target[top : top + rows, left : left + columns] = _resized(
+            channel, rows, columns, wide=wide
+        )
+    return square
+
+
+def _resized(channel: Array, rows: int, columns: int, *, wide: bool) -> Array:
+    if channel.shape != (rows, columns):
+        image = Image.fromarray(np.ascontiguousarray(channel))
+        channel = np.asarray(image.resize((columns, rows), Image.Resampling.BILINEAR))
+    if channel.dtype == np.uint8:
+        return channel.astype(np.uint16) * 257 if wide else channel
+    most = 65535 if wide else 255
+    whole = np.rint(np.clip(channel, 0.0, 1.0) * most)
+    return np.asarray(whole, dtype=np.uint16 if wide else np.uint8)

@@ -1,0 +1,84 @@
+"""The teachers at hand: those bundled, those of the catalogue, and any file of the user's."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from core.errors import ConfigError, ModelError
+from core.files import read_json, sha256_file
+from core.teachers.base import TeacherSpec
+from core.teachers.checkpoint import BUNDLED
+
+CATALOGUE = Path(__file__).with_name("catalogue.toml")
+
+
+def list_teachers() -> list[TeacherSpec]:
+    """Bundled teachers first, then the catalogue."""
+    entries = tomllib.loads(CATALOGUE.read_text(encoding="utf-8"))
+    listed = [
+        TeacherSpec.model_validate({"name": name, **entry}, strict=False)
+        for name, entry in entries.items()
+    ]
+    return [_read_card(card) for card in sorted(BUNDLED.glob("*.json"))] + listed
+
+
+def find_teacher(name: str) -> TeacherSpec:
+    """The teacher called `name`, or described by the card beside the file at path `name`.
+
+    Raises:
+        ConfigError: There is neither; the message lists the names there are.
+        ModelError: A file has no card beside it, or the card is incomplete.
+    """
+    known = {spec.name: spec for spec in list_teachers()}
+    if name in known:
+        return known[name]
+    file = Path(name)
+    if not file.is_file():
+        raise ConfigError(
+            "C11",
+            "There is no such teacher, and no file of that name",
+            todo=f"Known: {', '.join(known)}; or give the path of a teacher's file.",
+        )
+    card = file.with_suffix(".json")
+    if not card.is_file():
+        raise ModelError(
+            "M26",
+            "The teacher's file has no card beside it",
+            item=file.name,
+            todo="Write one, named alike but ending in .json; CONTRIBUTING.md shows the fields.",
+        )
+    spec = _read_card(card)
+    return spec.model_copy(
+        update={"source": "file", "location": str(file.resolve()), "sha256": sha256_file(file)}
+    )
+
+
+def card_hashes(spec: TeacherSpec) -> tuple[list[str], list[str]]:
+    """What a teacher was trained on, as far as its card lists it.
+
+    The list is a CSV file beside the card; a teacher from elsewhere has none.
+
+    Returns:
+        SHA-256 of every file, and the perceptual hash of every picture.
+    """
+    folder = BUNDLED if spec.source == "bundled" else Path(spec.location).parent
+    listing = folder / f"{Path(spec.location).stem}.images.csv"
+    if spec.source == "hub" or not listing.is_file():
+        return [], []
+    lines = [line.split(",") for line in listing.read_text(encoding="utf-8").splitlines()[1:]]
+    return [line[0] for line in lines], [line[1] for line in lines]
+
+
+def _read_card(card: Path) -> TeacherSpec:
+    try:
+        return TeacherSpec.model_validate(read_json(card)["spec"], strict=False)
+    except (ValidationError, KeyError, ValueError) as error:
+        raise ModelError(
+            "M27",
+            "The teacher's card is incomplete",
+            item=card.name,
+            todo="CONTRIBUTING.md shows the fields.",
+        ) from error

@@ -1,0 +1,263 @@
+"""The training loop, plain from top to bottom."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from core.config import RunConfig
+from core.errors import TrainingError
+from core.objectives.base import OBJECTIVES, StepOutputs
+from core.objectives.cka import FEWEST
+from core.objectives.methods import Method
+from core.training.batches import Batch, TrainingBatches
+from core.training.checkpoint import CheckpointFolder, Loaded
+from core.training.handlers import EarlyStopping, NonFiniteGuard, decay_groups, learning_rate
+from core.training.model import DistillationModel
+from core.training.validate import Validated, Validation
+from core.types import Reporter, Stopped, Task
+
+
+@dataclass(frozen=True)
+class TrainJob:
+    """Everything one training needs.
+
+    Attributes:
+        config: The request.
+        method: Which objectives, at which stages.
+        task: Of the data set.
+        class_weights: ``[C]`` float32.
+        batches: Training images.
+        validation: Validation images.
+        checkpoints: Where the state is kept.
+        reporter: Who is told.
+    """
+
+    config: RunConfig
+    method: Method
+    task: Task
+    class_weights: Tensor
+    batches: TrainingBatches
+    validation: Validation
+    checkpoints: CheckpointFolder
+    reporter: Reporter
+
+    @property
+    def steps(self) -> int:
+        """Steps of the whole schedule."""
+        return self.batches.steps_per_epoch * self.config.train.epochs
+
+
+class Trainer:
+    """One model in training: owns what changes from step to step.
+
+    Args:
+        job: What is trained on what.
+        model: Student and phi; moved to the fabric's device.
+        fabric: Device and precision.
+    """
+
+    def __init__(self, job: TrainJob, model: DistillationModel, fabric: Fabric) -> None:
+        self.job = job
+        self.fabric = fabric
+        optimiser = torch.optim.AdamW(decay_groups(model, job.config.train.weight_decay))
+        self.model = model
+        self.wrapped, self.optimiser = fabric.setup(model, optimiser)
+        self.stopping = EarlyStopping(job.config.train.patience)
+        self.guard = NonFiniteGuard()
+        self.finished = False
+        self._buffers = list(model.buffers())
+        self._before = [buffer.clone() for buffer in self._buffers]
+
+    def run(self) -> None:
+        """Train from the newest checkpoint, or from the start, to the end.
+
+        Raises:
+            Stopped: The reporter asked to stop; the state is saved.
+            TrainingError: The loss stayed non-finite after two returns to a checkpoint (T40).
+        """
+        if self.job.batches.batch_size < FEWEST and "cka" in self.job.method.terms:
+            self.job.reporter.alert(
+                "warning",
+                "T23",
+                f"Batches of {self.job.batches.batch_size} images are too small for the CKA term; "
+                "it is left out",
+            )
+        step = self._resume()
+        self.wrapped.train()
+        while step < self.job.steps and not self.finished:
+            if self.job.reporter.stop_requested():
+                self._save(step)
+                raise Stopped
+            if self.job.reporter.finish_requested():
+                break
+            before, step = step, self.step(step)
+            self.job.reporter.progress(step, self.job.steps)
+            if step > before and step % self.job.batches.steps_per_epoch == 0:
+                self._end_epoch(step)
+        self.finished = True
+        if self.job.checkpoints.best() is None:  # ended within the first epoch, or it is damaged
+            self.stopping.best = -math.inf
+            self._end_epoch(step)
+        self._save(step)
+
+    def step(self, step: int) -> int:
+        """Take optimiser step `step` and return the number of the next."""
+        train = self.job.config.train
+        rate = learning_rate(step, self.job.steps, train.learning_rate, train.warmup)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * self.guard.rate_factor
+        torch.manual_seed(train.seed * 1_000_003 + step)  # dropout and drop path, if any
+        _copy(self._buffers, self._before)
+        terms = loss_terms(self.job, self.model, self.wrapped, self._to_device(step))
+        total, shown = self.weigh(terms, step)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.fabric.backward(total)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), train.clip)
+        if self.guard.allows(total.detach(), norm):
+            self.optimiser.step()
+        else:  # the forward pass has already moved the running statistics
+            _copy(self._before, self._buffers)
+            if self.guard.must_roll_back:
+                return self._roll_back(step)
+        self._report(step, shown, rate * self.guard.rate_factor)
+        return step + 1
+
+    def weigh(self, terms: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The total loss of step `step`, and the total and every term for the log."""
+        progress = step / self.job.steps
+        weights = {
+            name: OBJECTIVES.get(name).weight(self.job.config.method, progress) for name in terms
+        }
+        total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
+        shown = {"loss": total} | {f"loss/{name}": term for name, term in terms.items()}
+        return total, {name: term.detach() for name, term in shown.items()}
+
+    def _to_device(self, step: int) -> Batch:
+        batch = self.job.batches.batch(step)
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        device = self.fabric.device
+        return Batch(
+            images.to(device, non_blocking=True),
+            batch.targets.to(device, non_blocking=True),
+            [found.to(device, non_blocking=True) for found in batch.teacher_maps],
+        )
+
+    def _report(self, step: int, shown: dict[str, Tensor], rate: float) -> None:
+        epoch = (step + 1) / self.job.batches.steps_per_epoch
+        for name, value in shown.items():
+            self.job.reporter.metric(name, float(value), step=step, epoch=epoch)
+        self.job.reporter.metric("learning_rate", rate, step=step, epoch=epoch)
+
+    def _end_epoch(self, step: int) -> None:
+        found = self.job.validation.measure(self.model, self.fabric.device)
+        self._report_validation(found, step)
+        best = self.stopping.improved(found.figure)
+        if self.stopping.exhausted(step / self.job.steps):
+            self.finished = True
+            self.job.reporter.alert(
+                "info",
+                "T21",
+                f"Stopped early: no better validation figure for {self.stopping.waited} epochs",
+            )
+        self._save(step, best=best)
+
+    def _report_validation(self, found: Validated, step: int) -> None:
+        epoch = step / self.job.batches.steps_per_epoch
+        figures = {"validation/auroc": found.auroc, "validation/loss": found.loss}
+        if self.job.method.needs_teacher:
+            figures["cka/reprogrammed"] = found.cka_reprogrammed
+            figures["cka/teacher"] = found.cka_teacher
+        for name, value in figures.items():
+            self.job.reporter.metric(name, value, step=step, epoch=epoch)
+
+    def _save(self, step: int, *, best: bool = False) -> None:
+        state: dict[str, Any] = {
+            "model": self.model.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "step": step,
+            "stopping": self.stopping.state(),
+            "guard": self.guard.state(),
+            "finished": self.finished,
+        }
+        self.job.checkpoints.save(state, step, best=best)
+        self.job.reporter.checkpoint(step, "best" if best else "last")
+
+    def _resume(self) -> int:
+        loaded = self.job.checkpoints.newest()
+        if loaded is None:
+            return 0
+        if loaded.damaged:
+            self.job.reporter.alert(
+                "warning",
+                "T22",
+                f"The checkpoint of step {loaded.damaged[0]} is damaged; "
+                f"training goes on from the one before it, of step {loaded.step}",
+            )
+        self._restore(loaded)
+        return loaded.step
+
+    def _restore(self, loaded: Loaded) -> None:
+        self.model.load_state_dict(loaded.state["model"])
+        self.optimiser.load_state_dict(loaded.state["optimiser"])
+        self.stopping.restore(loaded.state["stopping"])
+        self.guard.restore(loaded.state["guard"])
+        self.finished = bool(loaded.state["finished"])
+
+    def _roll_back(self, step: int) -> int:
+        loaded = self.job.checkpoints.newest()
+        if self.guard.exhausted or loaded is None:
+            raise TrainingError(
+                "T40",
+                f"The loss is no longer a number at step {step}, after "
+                f"{self.guard.rollbacks} returns to an earlier checkpoint",
+                todo="Lower the learning rate, or look for images without content.",
+            )
+        self.guard.roll_back()
+        self._restore(loaded)
+        self.job.reporter.alert(
+            "warning",
+            "T41",
+            f"The loss was not a number for several steps; went back to step {loaded.step} "
+            "with half the learning rate",
+        )
+        return loaded.step
+
+
+@torch.no_grad()
+def _copy(source: list[Tensor], target: list[Tensor]) -> None:
+    for value, place in zip(source, target, strict=True):
+        place.copy_(value)
+
+
+def loss_terms(
+    job: TrainJob, model: DistillationModel, wrapped: nn.Module, batch: Batch
+) -> dict[str, Tensor]:
+    """Every objective of the method on one batch, before its weight.
+
+    Args:
+        job: Method, task, class weights and settings.
+        model: The model itself, which knows how to name its outputs.
+        wrapped: The same model behind the fabric's precision.
+        batch: On the fabric's device.
+
+    Returns:
+        Objective name to float32 scalar; a term undefined for this batch is absent.
+    """
+    passes = model.unpack(wrapped(batch.images, batch.teacher_maps))
+    outputs = StepOutputs(
+        task=job.task,
+        targets=batch.targets,
+        class_weights=job.class_weights.to(batch.images.device),
+        logits=passes.logits,
+        hybrid=passes.hybrid,
+        student=passes.student,
+        reprogrammed=passes.reprogrammed,
+    )
+    terms = {name: OBJECTIVES.get(name)(outputs, job.config.method) for name in job.method.terms}
+    return {name: term for name, term in terms.items() if term is not None}

@@ -1,0 +1,81 @@
+"""Tiny real files: DICOM made tag by tag, pictures made by Pillow."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import UID
+
+from core.config import PixelSettings
+from core.data.picture import Raster
+from core.data.readers.base import HEAD_BYTES, reader_for
+
+SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
+
+MakeDicom = Callable[..., bytes]
+Read = Callable[..., Raster]
+
+
+def _dicom(values: np.ndarray | None, *, syntax: str = EXPLICIT_LITTLE, **tags: Any) -> bytes:
+    header = Dataset()
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = UID(syntax)
+    header.SOPClassUID, header.SOPInstanceUID = UID(SECONDARY_CAPTURE), UID("2.25.7")
+    header.PatientID, header.PatientName, header.Modality = "4711", "DOE^JANE", "OT"
+    if values is not None:
+        header.Rows, header.Columns = values.shape[:2]
+        header.SamplesPerPixel = 3 if values.ndim == 3 else 1
+        header.PhotometricInterpretation = "RGB" if values.ndim == 3 else "MONOCHROME2"
+        if values.ndim == 3:
+            header.PlanarConfiguration = 0
+        header.BitsAllocated = header.BitsStored = 8 * values.dtype.itemsize
+        header.HighBit = header.BitsStored - 1
+        header.PixelRepresentation = int(values.dtype.kind == "i")
+        header.PixelData = values.tobytes()
+    for name, value in tags.items():
+        if value is None:
+            delattr(header, name)
+        else:
+            setattr(header, name, value)
+    written = io.BytesIO()
+    header.save_as(written, enforce_file_format=True)
+    return written.getvalue()
+
+
+@pytest.fixture
+def make_dicom() -> MakeDicom:
+    """Bytes of a DICOM file with these stored values; other arguments set (None: remove) tags."""
+    return _dicom
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """Decode bytes as the child does, in this process."""
+
+    def decode(content: bytes, settings: PixelSettings | None = None) -> Raster:
+        reader = reader_for(content[:HEAD_BYTES])
+        assert reader is not None, "no reader recognises the file"
+        return reader.read(content, settings or PixelSettings(), tmp_path)
+
+    return decode
+
+
+@pytest.fixture
+def write_picture() -> Callable[..., Path]:
+    """Write a random grey PNG that no other seed resembles."""
+
+    def write(path: Path, seed: int = 0, size: tuple[int, int] = (40, 40)) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.random.default_rng(seed).integers(0, 256, size, dtype=np.uint8)
+        Image.fromarray(values).save(path)
+        return path
+
+    return write

@@ -1,0 +1,203 @@
+"""Single-frame DICOM: layouts, colours, lies and bombs."""
+
+from __future__ import annotations
+
+import struct
+import time
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from core.data.readers.base import reader_for
+from core.data.transfer import DEFLATED
+from core.errors import DataError
+
+STORED = np.arange(0, 4096, 64, dtype=np.uint16).reshape(8, 8)
+WINDOW = {"BitsStored": 12, "HighBit": 11, "WindowCenter": "2048", "WindowWidth": "4096"}
+
+
+def test_a_plain_image(make_dicom: Any, read: Any) -> None:
+    raster = read(make_dicom(STORED, **WINDOW, Modality="CT"))
+    np.testing.assert_allclose(raster.pixels, (STORED - 2047.5) / 4095 + 0.5, atol=1e-6)
+    assert (raster.bits, raster.modality, raster.patient) == (12, "CT", "4711")
+    assert raster.decoder.startswith("pydicom ")
+
+
+def test_monochrome1_and_rescale(make_dicom: Any, read: Any) -> None:
+    plain = read(make_dicom(STORED, **WINDOW)).pixels
+    tags = {**WINDOW, "WindowCenter": "3072", "WindowWidth": "8191"}
+    turned = read(
+        make_dicom(
+            STORED, **tags, RescaleSlope="2", RescaleIntercept="-1023.5",
+            PhotometricInterpretation="MONOCHROME1",
+        )
+    )  # fmt: skip
+    np.testing.assert_allclose(turned.pixels, 1 - plain, atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("slope", ["0", "ABC", "NaN", "1e400"])
+def test_unusable_rescale_values(make_dicom: Any, read: Any, slope: str) -> None:
+    good = make_dicom(STORED, **WINDOW, RescaleSlope="77.25", RescaleIntercept="0")
+    content = good.replace(b"77.25 ", slope.ljust(6).encode())
+    with pytest.raises(DataError, match="D22"):
+        read(content)
+
+
+def test_left_justified_values_are_shifted(make_dicom: Any, read: Any) -> None:
+    low = read(make_dicom(STORED, **WINDOW)).pixels
+    tags = {**WINDOW, "HighBit": 15}
+    assert np.array_equal(read(make_dicom(STORED << 4, **tags)).pixels, low)
+    with pytest.raises(DataError, match="D24"):
+        read(make_dicom(STORED, **{**WINDOW, "HighBit": 3}))
+
+
+def test_signed_left_justified_values_keep_their_sign(make_dicom: Any, read: Any) -> None:
+    signed = STORED.astype(np.int16) - 2048
+    tags = {"BitsStored": 12, "WindowCenter": "0", "WindowWidth": "4096"}
+    low = read(make_dicom(signed, HighBit=11, **tags)).pixels
+    assert np.array_equal(read(make_dicom(signed << 4, HighBit=15, **tags)).pixels, low)
+
+
+def test_length_is_checked(make_dicom: Any, read: Any) -> None:
+    with pytest.raises(DataError, match=r"D12.*100 of 128 bytes"):
+        read(make_dicom(STORED, **WINDOW, PixelData=STORED.tobytes()[:100]))
+    long = read(make_dicom(STORED, **WINDOW, PixelData=STORED.tobytes() * 5))
+    assert np.array_equal(long.pixels, read(make_dicom(STORED, **WINDOW)).pixels)
+    assert "more pixels" in long.notes[0]
+
+
+def test_impossible_sizes_are_refused_at_once(make_dicom: Any, read: Any) -> None:
+    started = time.monotonic()
+    with pytest.raises(DataError, match="D13"):
+        read(make_dicom(STORED, **WINDOW, Rows=65535, Columns=65535))
+    with pytest.raises(DataError, match="D12"):
+        read(make_dicom(STORED, **WINDOW, Rows=9000, Columns=9000))
+    assert time.monotonic() - started < 1
+
+
+def test_several_frames_are_refused_in_words(make_dicom: Any, read: Any) -> None:
+    with pytest.raises(DataError, match=r"D25.*several frames \(3\)"):
+        read(make_dicom(STORED, **WINDOW, NumberOfFrames="3"))
+    assert read(make_dicom(STORED, **WINDOW, NumberOfFrames="1")).pixels.shape == (8, 8)
+    with pytest.raises(DataError, match="D21"):
+        read(make_dicom(STORED, **WINDOW, NumberOfFrames="-1"))
+
+
+def test_what_is_no_image(make_dicom: Any, read: Any) -> None:
+    with pytest.raises(DataError, match="D01"):
+        read(make_dicom(None, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11"))
+    with pytest.raises(DataError, match="D02"):
+        read(make_dicom(None))
+    with pytest.raises(DataError, match="D14"):
+        read(make_dicom(STORED, BitsAllocated=64))
+    with pytest.raises(DataError, match="D15"):
+        read(make_dicom(STORED, PhotometricInterpretation="HSV"))
+
+
+@pytest.mark.parametrize(
+    ("syntax", "name"),
+    [("1.2.840.113619.5.2", "private or unknown"), ("1.2.840.10008.1.2.4.102", "MPEG-4")],
+)
+def test_other_encodings_are_named(make_dicom: Any, read: Any, syntax: str, name: str) -> None:
+    content = make_dicom(STORED, **WINDOW)
+    plain = struct.pack("<HH2sH", 2, 16, b"UI", 20) + b"1.2.840.10008.1.2.1\0"
+    even = syntax.encode() + b"\0" * (len(syntax) % 2)
+    content = content.replace(plain, struct.pack("<HH2sH", 2, 16, b"UI", len(even)) + even)
+    with pytest.raises(DataError, match=rf"D34.*{name}"):
+        read(content)
+
+
+def test_deflated_files_are_read_and_bombs_refused(make_dicom: Any, read: Any) -> None:
+    content = make_dicom(STORED, **WINDOW, syntax=DEFLATED)
+    assert np.array_equal(read(content).pixels, read(make_dicom(STORED, **WINDOW)).pixels)
+    start = content.index(DEFLATED.encode()) + len(DEFLATED)
+    packer = zlib.compressobj(1, wbits=-15)
+    zeros = bytes(2**20)
+    bomb = b"".join(packer.compress(zeros) for _ in range(200)) + packer.flush()
+    before = time.monotonic()
+    with pytest.raises(DataError, match="D41"):
+        read(_meta(content, start) + bomb)
+    assert time.monotonic() - before < 10
+
+
+def _meta(content: bytes, start: int) -> bytes:
+    """The file up to the end of group 2, found by its group length."""
+    (length,) = struct.unpack_from("<I", content, 140)
+    assert start <= 144 + length
+    return content[: 144 + length]
+
+
+def test_bare_files_need_a_plausible_first_tag(make_dicom: Any, read: Any) -> None:
+    content = make_dicom(STORED, **WINDOW)
+    (length,) = struct.unpack_from("<I", content, 140)
+    bare = content[144 + length :]
+    assert np.array_equal(read(bare).pixels, read(content).pixels)
+    for other in (b"", b"PNG and other text files", b"\x08\x00\x05\x00 no form here", bytes(300)):
+        assert reader_for(other) is None
+
+
+def test_colours(make_dicom: Any, read: Any) -> None:
+    colours = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    assert np.array_equal(read(make_dicom(colours)).pixels, colours)
+    planes = np.ascontiguousarray(colours.transpose(2, 0, 1))
+    by_plane = make_dicom(colours, PlanarConfiguration=1, PixelData=planes.tobytes())
+    assert np.array_equal(read(by_plane).pixels, colours)
+    ybr = np.full((8, 8, 3), (150, 44, 21), dtype=np.uint8)
+    green = read(make_dicom(ybr, PhotometricInterpretation="YBR_FULL")).pixels
+    assert np.abs(green[0, 0].astype(int) - (0, 255, 1)).max() < 4
+    with pytest.raises(DataError, match="D15"):
+        read(make_dicom(ybr, PhotometricInterpretation="YBR_ICT"))
+    deep = (colours.astype(np.uint16) * 257).astype(np.uint16)
+    assert read(make_dicom(deep)).pixels.max() == pytest.approx(colours.max() / 255)
+
+
+def test_palettes_are_applied(make_dicom: Any, read: Any) -> None:
+    indexes = np.arange(64, dtype=np.uint8).reshape(8, 8)
+    tags: dict[str, Any] = {"PhotometricInterpretation": "PALETTE COLOR"}
+    for place, colour in enumerate(("Red", "Green", "Blue")):
+        levels = ((np.arange(256) + place * 50) % 256 << 8).astype("<u2")
+        tags[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        tags[f"{colour}PaletteColorLookupTableData"] = levels.tobytes()
+    raster = read(make_dicom(indexes, **tags))
+    assert raster.pixels.dtype == np.uint8
+    assert raster.pixels[0, 3].tolist() == [3, 53, 103]
+    del tags["RedPaletteColorLookupTableData"]
+    with pytest.raises(DataError, match="D35"):
+        read(make_dicom(indexes, **tags))
+
+
+def test_modality_and_voi_tables(make_dicom: Any, read: Any) -> None:
+    item = Dataset()
+    item.LUTDescriptor = [4096, 0, 16]
+    item.LUTData = (np.arange(4096)[::-1] * 2).astype("<u2").tobytes()
+    item.ModalityLUTType = "US"
+    content = make_dicom(STORED, BitsStored=12, HighBit=11, ModalityLUTSequence=Sequence([item]))
+    raster = read(content)
+    assert raster.pixels[0, 0] == 1.0
+    assert raster.pixels[-1, -1] == 0.0
+    voi = make_dicom(STORED, **WINDOW, VOILUTSequence=Sequence([item]))
+    assert read(voi).window == "file table of 4096 values"
+    item.LUTData = b"\1\0\2\0"
+    with pytest.raises(DataError, match="D23"):
+        read(make_dicom(STORED, **WINDOW, VOILUTSequence=Sequence([item])))
+
+
+def test_several_windows_take_the_first_valid(make_dicom: Any, read: Any) -> None:
+    tags = {**WINDOW, "WindowCenter": ["10", "450"], "WindowWidth": ["0", "200"]}
+    assert read(make_dicom(STORED, **tags)).window == "file 2 of 2: 450/200 LINEAR"
+    assert "window ignored" in read(make_dicom(STORED, **WINDOW | {"WindowWidth": ""})).window
+
+
+def test_nested_sequences_do_not_hang(make_dicom: Any, read: Any) -> None:
+    inner = Dataset()
+    for _ in range(150):
+        outer = Dataset()
+        outer.ReferencedImageSequence = Sequence([inner])
+        inner = outer
+    content = make_dicom(STORED, **WINDOW, ReferencedImageSequence=Sequence([inner]))
+    assert read(content).pixels.shape == (8, 8)

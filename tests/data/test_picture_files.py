@@ -1,0 +1,110 @@
+"""PNG, JPEG, TIFF and BMP through the Pillow reader."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from core.config import PixelSettings
+from core.data.fit import fit_picture
+from core.data.picture import Raster
+from core.errors import DataError
+
+RANDOM = np.random.default_rng(0)
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    written = io.BytesIO()
+    image.save(written, kind, **options)
+    return written.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "BMP"])
+def test_eight_bits_come_back_exactly(read: Any, kind: str) -> None:
+    values = RANDOM.integers(0, 256, (11, 17, 3), dtype=np.uint8)
+    raster = read(saved(Image.fromarray(values), kind))
+    assert np.array_equal(raster.pixels, values)
+    assert (raster.bits, raster.window) == (8, "full range 0..255")
+    assert raster.decoder.startswith("Pillow ")
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_sixteen_bits_are_not_clipped(read: Any, kind: str) -> None:
+    ramp = np.linspace(0, 65535, 4096).astype(np.uint16).reshape(64, 64)
+    raster = read(saved(Image.fromarray(ramp), kind))
+    assert len(np.unique(raster.pixels)) == 4096
+    assert raster.pixels.max() == 1.0
+    assert raster.bits == 16
+    picture = fit_picture(raster, PixelSettings(size_px=64), "", b"key")
+    assert np.array_equal(picture.pixels[0], ramp)
+
+
+def test_twelve_bits_in_sixteen_are_recorded(read: Any) -> None:
+    raster = read(saved(Image.fromarray(np.array([[0, 4095]], dtype=np.uint16))))
+    assert raster.pixels.tolist() == [[0.0, 1.0]]
+    assert "12 of 16 bits" in raster.window
+
+
+def test_exif_orientation_is_applied(read: Any) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    raster = read(saved(Image.new("L", (30, 20)), "JPEG", exif=exif))
+    assert raster.pixels.shape == (30, 20)
+
+
+def test_transparent_parts_become_black_and_are_noted(read: Any) -> None:
+    values = np.full((4, 4, 4), 255, dtype=np.uint8)
+    values[:2, :, 3] = 0
+    raster = read(saved(Image.fromarray(values)))
+    assert raster.pixels.shape == (4, 4, 3)
+    assert (raster.pixels[:2] == 0).all()
+    assert (raster.pixels[2:] == 255).all()
+    assert raster.notes == ("transparent parts shown on black",)
+
+
+def test_palette_one_bit_and_print_colours(read: Any) -> None:
+    colours = Image.new("RGB", (8, 8), (200, 10, 30))
+    assert read(saved(colours.convert("P"))).pixels.shape == (8, 8, 3)
+    assert read(saved(Image.new("1", (8, 8), 1))).pixels.max() == 255
+    assert "CMYK" in read(saved(colours.convert("CMYK"), "JPEG")).notes[0]
+    with pytest.raises(DataError, match="P15"):
+        read(saved(colours.convert("CMYK"), "JPEG", icc_profile=b"profile"))
+
+
+def test_numbers_without_a_range_and_several_pages_are_refused(read: Any) -> None:
+    with pytest.raises(DataError, match="P16"):
+        read(saved(Image.fromarray(np.ones((4, 4), dtype=np.float32)), "TIFF"))
+    page = Image.new("L", (8, 8))
+    with pytest.raises(DataError, match="P14"):
+        read(saved(page, "TIFF", save_all=True, append_images=[page]))
+
+
+def test_too_many_pixels_are_refused_before_decoding(read: Any) -> None:
+    with pytest.raises(DataError, match="P11"):
+        read(saved(Image.new("1", (10_000, 6_500))))
+    with pytest.raises(DataError, match="P11"):
+        read(saved(Image.new("1", (15_000, 15_000))))
+
+
+def test_a_cut_picture_is_an_error(read: Any) -> None:
+    noise = Image.fromarray(RANDOM.integers(0, 256, (64, 64), dtype=np.uint8))
+    content = saved(noise, "JPEG")
+    with pytest.raises(OSError, match="truncated"):  # the child turns it into P10
+        read(content[: len(content) // 2])
+
+
+def test_fit_pads_or_stretches_and_reduces_grey() -> None:
+    grey = np.repeat(RANDOM.integers(1, 256, (40, 80, 1), dtype=np.uint8), 3, axis=2)
+    raster = Raster(grey, 8, "", "", "")
+    padded = fit_picture(raster, PixelSettings(size_px=32), "", b"key")
+    assert padded.pixels.shape == (1, 32, 32)
+    assert (padded.pixels[0, :8] == 0).all()
+    assert (padded.pixels[0, 8:24] > 0).all()
+    assert (padded.width, padded.height) == (80, 40)
+    stretched = fit_picture(raster, PixelSettings(size_px=32, fit="stretch"), "", b"key")
+    assert (stretched.pixels > 0).all()
+    assert stretched.phash == padded.phash

@@ -1,0 +1,115 @@
+"""Labels from folders and tables: every file and every row ends as a label or a sentence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.config import DataSettings
+from core.data.tables import clean_label, label_by_folders, label_files
+from core.errors import DataError
+from core.types import Task
+
+FILES = ["a/1.png", "a/2.png", "b/3.png", "Ä b/4.png"]
+
+
+def settings(**changes: object) -> DataSettings:
+    return DataSettings.model_validate({"source": "x", **changes})
+
+
+def table(folder: Path, text: str, encoding: str = "utf-8") -> Path:
+    (folder / "labels.csv").write_bytes(text.encode(encoding))
+    return folder
+
+
+def test_folders_are_classes(tmp_path: Path) -> None:
+    found = label_files(tmp_path, [*FILES, "lone.png"], settings())
+    assert found.task is Task.MULTICLASS
+    assert found.classes == ("a", "b", "Ä b")
+    assert found.files["a/2.png"].labels == ("a",)
+    assert found.files["lone.png"].code == "L01"
+
+
+def test_folders_of_a_given_split_are_not_classes() -> None:
+    found = label_by_folders(["train/sick/1.png", "test/well/2.png", "train/well/deep/3.png"])
+    assert found.classes == ("sick", "well")
+    assert "test, train" in found.notes[0]
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_tables_of_every_office_program(tmp_path: Path, separator: str, encoding: str) -> None:
+    rows = [
+        "file,label,patient_id",
+        "a/1.png,gut,7",
+        "a\\2.png,schön,8",
+        "3.png,gut,8",
+        "Ä b/4.png,gut,9",
+    ]
+    text = "\r\n".join(rows).replace(",", separator)
+    found = label_files(table(tmp_path, text, encoding), FILES, settings())
+    assert not found.absent
+    assert [found.files[file].labels for file in FILES] == [
+        ("gut",),
+        ("schön",),
+        ("gut",),
+        ("gut",),
+    ]
+    assert found.files["b/3.png"].patient == "8"
+    assert bool(found.notes) == (encoding == "cp1252")
+
+
+def test_every_row_and_file_is_accounted_for(tmp_path: Path) -> None:
+    text = "file,label\na/1.png,x\na/2.png,\nnowhere.png,y\na/1.png,x\nb/3.png,x\n\nb/3.png,y\n,z\n"
+    found = label_files(table(tmp_path, text), FILES, settings())
+    assert found.files["a/1.png"].labels == ("x",)
+    assert (found.files["a/2.png"].code, found.files["a/2.png"].reason) == (
+        "L02",
+        "Row 3 of the table has no label.",
+    )
+    assert found.files["b/3.png"].reason == "Rows 6 and 8 of the table contradict each other."
+    assert found.files["Ä b/4.png"].code == "L05"
+    assert [label.reason for label in found.absent.values()] == [
+        "Row 4 of the table names a file that is not there.",
+        "Row 9 of the table names a file that is not there.",
+    ]
+
+
+def test_several_columns_are_findings(tmp_path: Path) -> None:
+    text = "file,A,B\na/1.png,1,0\na/2.png,0,0\nb/3.png,1,maybe\nÄ b/4.png,,1\n"
+    found = label_files(table(tmp_path, text), FILES, settings(label_columns=("A", "B")))
+    assert (found.task, found.classes) == (Task.MULTILABEL, ("A", "B"))
+    assert found.files["a/1.png"].labels == ("A",)
+    assert found.files["a/2.png"].labels == ()
+    assert found.files["b/3.png"].code == "L06"
+    assert "Row 4" in found.files["b/3.png"].reason
+    assert "maybe" not in found.files["b/3.png"].reason
+    assert found.files["Ä b/4.png"].code == "L02"
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("", "L14"),
+        ("file,label\n", "L14"),
+        ("name,label\n1,2\n", "L12"),
+        ('file,label\n"x\n', "L11"),
+    ],
+)
+def test_unusable_tables(tmp_path: Path, text: str, code: str) -> None:
+    with pytest.raises(DataError, match=code):
+        label_files(table(tmp_path, text), FILES, settings())
+
+
+def test_a_missing_table_and_a_wrong_column(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="L10"):
+        label_files(tmp_path, FILES, settings(labels="csv"))
+    files = [f"{number}.png" for number in range(150)]
+    rows = "".join(f"{number}.png,{number}\n" for number in range(150))
+    with pytest.raises(DataError, match="L13"):
+        label_files(table(tmp_path, "file,label\n" + rows), files, settings())
+
+
+def test_labels_carry_no_control_characters() -> None:
+    assert clean_label(" a\u202eb\x00\n" + "x" * 300) == "ab" + "x" * 198

@@ -1,0 +1,211 @@
+"""Teacher files: what is read, what is refused, and with which sentence."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import threading
+import zipfile
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+
+from core.errors import ModelError
+from core.files import sha256_file
+from core.teachers.base import TeacherSpec
+from core.teachers.checkpoint import fetch_from_hub, load_teacher
+
+ARCHITECTURE = "resnet10t"
+
+
+@pytest.fixture(scope="module")
+def state() -> dict[str, torch.Tensor]:
+    torch.manual_seed(5)
+    return dict(timm.create_model(ARCHITECTURE, num_classes=7).state_dict())
+
+
+def spec_for(file: Path, **changes: object) -> TeacherSpec:
+    facts: dict[str, object] = {
+        "name": "tiny", "title": "Tiny", "architecture": ARCHITECTURE, "source": "file",
+        "location": str(file), "image_px": 64, "mean": (0.5,) * 3, "std": (0.25,) * 3,
+        "taps": (1, 2, 3, 4), "licence": "Apache-2.0", "licence_note": "Free.",
+    }  # fmt: skip
+    return TeacherSpec.model_validate(facts | changes)
+
+
+def saved(folder: Path, state: dict[str, torch.Tensor], name: str = "t.safetensors") -> Path:
+    file = folder / name
+    if name.endswith(".safetensors"):
+        save_file(state, file)
+    else:
+        torch.save(state, file)
+    return file
+
+
+def test_loads_its_weights_frozen_and_in_evaluation_mode(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    file = saved(tmp_path, state)
+    teacher = load_teacher(spec_for(file, sha256=sha256_file(file)), tmp_path)
+    assert torch.equal(teacher.network.get_parameter("conv1.0.weight"), state["conv1.0.weight"])
+    assert not any(p.requires_grad for p in teacher.parameters())
+    assert not teacher.train().training
+    maps = teacher(torch.rand(2, 1, 64, 64))
+    assert [tuple(found.shape[1:]) for found in maps] == teacher.map_shapes()
+    assert maps[-1].shape == (2, 512, 2, 2)
+
+
+def test_normalises_as_its_card_says(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    file = saved(tmp_path, state)
+    image = torch.rand(1, 1, 64, 64)
+    plain = load_teacher(spec_for(file, mean=(0.0,) * 3, std=(1.0,) * 3), tmp_path)
+    shifted = load_teacher(spec_for(file, mean=(0.3,) * 3, std=(0.5,) * 3), tmp_path)
+    torch.testing.assert_close(plain((image - 0.3) / 0.5)[-1], shifted(image)[-1])
+
+
+@pytest.mark.parametrize("prefix", ["module.", "module.backbone.", "_orig_mod."])
+def test_wrappers_and_prefixes_are_undone(
+    tmp_path: Path, state: dict[str, torch.Tensor], prefix: str
+) -> None:
+    wrapped = {"state_dict": {prefix + key: value for key, value in state.items()}, "epoch": 3}
+    file = saved(tmp_path, wrapped, "t.pth")  # type: ignore[arg-type]
+    teacher = load_teacher(spec_for(file), tmp_path)
+    assert torch.equal(teacher.network.get_parameter("conv1.0.weight"), state["conv1.0.weight"])
+
+
+def refusal(spec: TeacherSpec, cache: Path) -> ModelError:
+    with pytest.raises(ModelError) as caught:
+        load_teacher(spec, cache)
+    return caught.value
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    assert refusal(spec_for(tmp_path / "no.safetensors"), tmp_path).code == "M20"
+
+
+def test_another_file_than_described(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    assert refusal(spec_for(saved(tmp_path, state), sha256="0" * 64), tmp_path).code == "M21"
+
+
+@pytest.mark.parametrize("name", ["t.safetensors", "t.pth"])
+def test_truncated(tmp_path: Path, state: dict[str, torch.Tensor], name: str) -> None:
+    file = saved(tmp_path, state, name)
+    file.write_bytes(file.read_bytes()[:-1000])
+    assert refusal(spec_for(file), tmp_path).code == "M22"
+
+
+class Hostile:
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return Path.touch, (self.marker,)
+
+
+@pytest.mark.parametrize("forced", [False, True])
+def test_hostile_pickle_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forced: bool
+) -> None:
+    if forced:
+        monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    marker, file = tmp_path / "ran", tmp_path / "t.pt"
+    torch.save({"state_dict": Hostile(marker)}, file)
+    error = refusal(spec_for(file), tmp_path)
+    assert error.code == "M22"
+    assert "more than plain tensors" in error.what
+    assert not marker.exists()
+    file.write_bytes(pickle.dumps(Hostile(marker)))
+    assert refusal(spec_for(file), tmp_path).code == "M22"
+    assert not marker.exists()
+
+
+def test_compressed_archive_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "t.pt"
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("data.pkl", b"0" * 100_000)
+    assert refusal(spec_for(file), tmp_path).code == "M22"
+
+
+def test_names_that_do_not_match_are_never_ignored(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    renamed = {f"body.{number}.w": tensor for number, tensor in enumerate(state.values())}
+    error = refusal(spec_for(saved(tmp_path, renamed)), tmp_path)
+    assert error.code == "M23"
+    assert "0%" in error.what
+    assert "unexpected: body." in error.what
+
+
+def test_not_finite(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    broken = dict(state)
+    broken["conv1.0.weight"] = torch.full_like(broken["conv1.0.weight"], torch.nan)
+    assert refusal(spec_for(saved(tmp_path, broken)), tmp_path).code == "M24"
+
+
+def test_unknown_architecture(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    spec = spec_for(saved(tmp_path, state), architecture="resnet_of_dreams")
+    assert refusal(spec, tmp_path).code == "M01"
+
+
+@pytest.fixture
+def hub(tmp_path: Path, state: dict[str, torch.Tensor]) -> Iterator[str]:
+    """A loopback server that answers as the hub does for one small file."""
+    content = saved(tmp_path, state, "hub.safetensors").read_bytes()
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.answer(body=False)
+
+        def do_GET(self) -> None:
+            self.answer(body=True)
+
+        def answer(self, *, body: bool) -> None:
+            if not re.fullmatch(r"/some/net/resolve/main/model\.safetensors", self.path):
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("ETag", '"0123456789abcdef"')
+            self.send_header("X-Repo-Commit", "0" * 40)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if body:
+                self.wfile.write(content)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_hub_teacher_is_fetched_once_then_loads_offline(
+    tmp_path: Path, hub: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = spec_for(tmp_path, source="hub", location="some/net:model.safetensors")
+    cache = tmp_path / "cache"
+    error = refusal(spec, cache)
+    assert error.code == "M20"
+    assert "launch.py fetch tiny" in error.todo
+    monkeypatch.setenv("HF_ENDPOINT", hub)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # the app's own setting; only the child lifts it
+    fetch_from_hub(spec, cache)
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    assert load_teacher(spec, cache).map_shapes()
+
+
+def test_a_hub_without_network_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    spec = spec_for(tmp_path, source="hub", location="some/net:model.safetensors")
+    with pytest.raises(ModelError) as caught:
+        fetch_from_hub(spec, tmp_path)
+    assert caught.value.code == "M25"

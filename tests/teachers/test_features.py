@@ -1,0 +1,129 @@
+"""The feature store: what it holds equals the teacher, and an interruption costs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.data.cache import PixelCache
+from core.teachers.base import Teacher
+from core.teachers.catalogue import find_teacher
+from core.teachers.checkpoint import load_teacher
+from core.teachers.features import (
+    FeatureRequest,
+    OnlineFeatures,
+    build_store,
+    plan_views,
+    store_bytes,
+)
+from core.types import SplitName, Stopped
+from tests.tiny import ListReporter, tiny_config, tiny_dataset, write_images, write_tiny_teacher
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Teacher, PixelCache, FeatureRequest]:
+    torch.set_num_threads(1)
+    home = tmp_path_factory.mktemp("features")
+    images, file = write_images(home / "demo"), write_tiny_teacher(home / "t")
+    dataset = tiny_dataset(tiny_config(images, file), home / "workspace")
+    request = FeatureRequest(
+        train=dataset.part(SplitName.TRAIN),
+        validation=dataset.part(SplitName.VALIDATION),
+        data_sha256=dataset.sha256,
+        seed=3,
+        views=2,
+        augment="light",
+        taps=(2, 3),
+        grids=((2, 2), (2, 2)),
+    )
+    teacher = load_teacher(find_teacher(str(file)), home)
+    return teacher, PixelCache(dataset.folder), request
+
+
+def test_stored_equals_online_within_bfloat16(
+    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
+) -> None:
+    teacher, cache, request = made
+    stored = build_store(teacher, cache, request, tmp_path, ListReporter())
+    online = OnlineFeatures(teacher, cache, request)
+    positions, views = np.array([5, 0, 3]), np.array([1, 0, 1])
+    for left, right in (
+        (stored.seen(positions, views), online.seen(positions, views)),
+        (stored.clean(positions), online.clean(positions)),
+    ):
+        assert len(left) == len(right) == 2
+        for kept, fresh in zip(left, right, strict=True):
+            assert kept.shape == fresh.shape
+            torch.testing.assert_close(kept, fresh, rtol=2**-7, atol=1e-3)
+    assert stored.seen(positions, views)[0].shape[-2:] == (2, 2)  # 4x4 averaged to the grid
+
+
+def test_views_differ_and_are_those_of_the_student(
+    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
+) -> None:
+    teacher, cache, request = made
+    stored = build_store(teacher, cache, request, tmp_path, ListReporter())
+    one = np.array([0])
+    first, second = (stored.seen(one, np.array([view]))[1] for view in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_an_interrupted_store_is_continued(
+    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
+) -> None:
+    teacher, cache, request = made
+    whole = build_store(teacher, cache, request, tmp_path / "whole", ListReporter())
+    with pytest.raises(Stopped):
+        build_store(teacher, cache, request, tmp_path / "cut", ListReporter(stop_after=2))
+    rest = build_store(teacher, cache, request, tmp_path / "cut", reporter := ListReporter())
+    assert reporter.steps < 4
+    positions = np.arange(len(request.train))
+    for view in (0, 1):
+        views = np.full(len(positions), view)
+        for left, right in zip(
+            whole.seen(positions, views), rest.seen(positions, views), strict=True
+        ):
+            assert torch.equal(left, right)
+
+
+def test_more_views_are_added_to_what_is_there(
+    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
+) -> None:
+    teacher, cache, request = made
+    build_store(teacher, cache, request, tmp_path, first := ListReporter())
+    build_store(teacher, cache, replace(request, views=3), tmp_path, second := ListReporter())
+    assert second.steps < first.steps
+    build_store(teacher, cache, replace(request, views=3), tmp_path, third := ListReporter())
+    assert third.steps == 0
+
+
+def test_other_data_teacher_seed_or_grid_are_other_stores(
+    made: tuple[Teacher, PixelCache, FeatureRequest],
+) -> None:
+    teacher, _, request = made
+    others = [
+        replace(request, data_sha256="x"),
+        replace(request, seed=4),
+        replace(request, augment="flips"),
+        replace(request, grids=((1, 1), (1, 1))),
+    ]
+    keys = {found.key(teacher) for found in [request, *others]}
+    assert len(keys) == 5
+    assert replace(request, views=9).key(teacher) == request.key(teacher)
+
+
+def test_the_disk_decides_how_many_views(
+    made: tuple[Teacher, PixelCache, FeatureRequest],
+) -> None:
+    teacher, _, request = made
+    per_view, clean = store_bytes(teacher, request)
+    cells = (256 + 512) * 4
+    assert per_view == 2 * cells * len(request.train)
+    reserve = 2_000_000_000
+    assert plan_views(per_view, clean, 4, reserve + clean + 10 * per_view) == 4
+    assert plan_views(per_view, clean, 4, reserve + clean + 2 * per_view) == 2
+    assert plan_views(per_view, clean, 4, reserve) == 0

@@ -1,0 +1,102 @@
+"""Pre-training on tiny folders: it learns, it resumes, and its card says what it saw."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from core.errors import TrainingError
+from core.files import read_json, sha256_file
+from core.pretraining import folder_recipe, read_recipe, run_recipe
+from core.teachers.catalogue import card_hashes, find_teacher
+from core.teachers.checkpoint import load_teacher
+from core.teachers.pretrain import nt_xent
+from core.teachers.pretrain_recipe import PretrainSettings
+from core.types import SilentReporter, Stopped
+from tests.tiny import ListReporter, write_images
+
+RECIPE = Path(__file__).resolve().parents[2] / "assets" / "recipes" / "bedside-r10.json"
+
+
+def settings(**changes: object) -> PretrainSettings:
+    facts: dict[str, object] = {
+        "name": "tiny", "title": "Tiny", "train_px": 32, "image_px": 32, "epochs": 2, "batch": 12,
+    }  # fmt: skip
+    return PretrainSettings.model_validate(facts | changes)
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return write_images(tmp_path_factory.mktemp("pretrain") / "demo")
+
+
+def test_teaches_with_and_without_labels(images: Path, tmp_path: Path, workspace: Path) -> None:
+    plain = tmp_path / "unlabelled"
+    plain.mkdir()
+    for number, file in enumerate(sorted(images.rglob("*.png"))):
+        (plain / f"{number}.png").write_bytes(file.read_bytes())
+    recipe = folder_recipe([images, plain], settings())
+    spec = run_recipe(recipe, tmp_path, workspace, reporter := ListReporter())
+    supervised = [value for name, value, _ in reporter.metrics if name == "loss/supervised"]
+    assert max(supervised) > 0
+    file = tmp_path / "tiny.safetensors"
+    assert spec.sha256 == sha256_file(file)
+    card = read_json(tmp_path / "tiny.json")
+    assert [len(data["classes"]) for data in card["data"]] == [2, 0]
+    found = find_teacher(str(file))
+    files, looks = card_hashes(found)
+    assert len(files) == len(looks) == sum(data["images"] for data in card["data"])
+    assert sha256_file(plain / "0.png") in files
+    assert load_teacher(found, tmp_path).map_shapes()[-1][0] == 512
+
+
+def test_interrupted_it_ends_with_the_same_weights(
+    images: Path, tmp_path: Path, workspace: Path
+) -> None:
+    recipe = folder_recipe([images], settings())
+    run_recipe(recipe, tmp_path / "whole", workspace, SilentReporter())
+    with pytest.raises(Stopped):  # within the second epoch; the import is not done again
+        run_recipe(recipe, tmp_path / "cut", workspace, ListReporter(stop_after=4))
+    torch.manual_seed(77)
+    run_recipe(recipe, tmp_path / "cut", workspace, SilentReporter())
+    left, right = (load_file(tmp_path / name / "tiny.safetensors") for name in ("whole", "cut"))
+    assert all(torch.equal(left[key], right[key]) for key in left)
+    assert not list(tmp_path.glob("cut/*.resume.pt"))
+
+
+def test_too_few_images(images: Path, tmp_path: Path, workspace: Path) -> None:
+    recipe = folder_recipe([images], settings(batch=1000))
+    with pytest.raises(TrainingError) as caught:
+        run_recipe(recipe, tmp_path, workspace, SilentReporter())
+    assert caught.value.code == "T30"
+
+
+def test_an_unfinished_teacher_of_other_images_is_not_continued(
+    images: Path, tmp_path: Path, workspace: Path
+) -> None:
+    with pytest.raises(Stopped):
+        run_recipe(
+            folder_recipe([images], settings()), tmp_path, workspace, ListReporter(stop_after=43)
+        )
+    with pytest.raises(TrainingError) as caught:
+        run_recipe(
+            folder_recipe([images], settings(epochs=3)), tmp_path, workspace, SilentReporter()
+        )
+    assert caught.value.code == "T31"
+
+
+def test_nt_xent_known_values() -> None:
+    alike = torch.nn.functional.normalize(torch.ones(6, 4), dim=1)
+    assert nt_xent(alike, alike).item() == pytest.approx(math.log(11), rel=1e-5)
+    apart = torch.eye(6)
+    expected = math.log(1 + 10 * math.exp(-1 / 0.2))
+    assert nt_xent(apart, apart).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_the_shipped_recipe_can_be_read() -> None:
+    assert len(read_recipe(RECIPE, Path("/data")).lessons) >= 3

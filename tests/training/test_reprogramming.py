@@ -1,0 +1,102 @@
+"""RD as the engine computes it, against an RD written here in one piece."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from core.objectives.methods import METHODS, find_method
+from core.students.base import STUDENTS, build_student
+from core.training.loop import Trainer, loss_terms
+from core.training.model import DistillationModel, stages_in_use, teacher_taps
+from core.types import SilentReporter
+from tests.training.conftest import Bench
+
+
+def trainer_for(bench: Bench, folder: Path, method: str) -> Trainer:
+    return bench.session(folder, bench.config(method)).trainer(SilentReporter())[0]
+
+
+def plain_rd(model: DistillationModel, trainer: Trainer, step: int) -> torch.Tensor:
+    """The loss of `method.md` a.4 for the last stage, from the student's own modules."""
+    batch = trainer.job.batches.batch(step)
+    student, phi, y = model.student, model.phi[0], batch.targets
+    weights = trainer.job.class_weights
+    x = (batch.images.expand(-1, 3, -1, -1) - student.mean) / student.std
+    f_s = x
+    for stage in student.stages:
+        f_s = stage(f_s)
+    r = phi(batch.teacher_maps[0])
+    z_s = student.head(f_s)
+    z_t = student.head(r)
+    w = 1 - step / trainer.job.steps
+    p_t = z_t.softmax(1)
+    kl = (p_t * (z_t.log_softmax(1) - z_s.log_softmax(1))).sum(1).mean()
+    a, b = r.mean((2, 3)), f_s.mean((2, 3))
+    a, b = a - a.mean(0), b - b.mean(0)
+    cka = (b.T @ a).square().sum() / ((a.T @ a).norm() * (b.T @ b).norm())
+    supervised = F.cross_entropy(z_s, y, weights)
+    return supervised + w * F.cross_entropy(z_t, y, weights) + w * kl + (1 - cka)
+
+
+@pytest.mark.parametrize("step", [0, 3])
+def test_losses_and_gradients_equal_an_independent_rd(
+    bench: Bench, tmp_path: Path, step: int
+) -> None:
+    trainer = trainer_for(bench, tmp_path, "rd")
+    twin = copy.deepcopy(trainer.model)
+    batch = trainer.job.batches.batch(step)
+    terms = loss_terms(trainer.job, trainer.model, trainer.wrapped, batch)
+    total, _ = trainer.weigh(terms, step)
+    total.backward()
+    expected = plain_rd(twin, trainer, step)
+    expected.backward()
+    assert total.item() == pytest.approx(expected.item(), abs=1e-5)
+    for (name, own), other in zip(trainer.model.named_parameters(), twin.parameters(), strict=True):
+        assert own.grad is not None, name
+        assert other.grad is not None, name
+        # float32 sums in another order; relative to the largest entry of the gradient
+        assert (own.grad - other.grad).abs().max() <= 1e-6 + 1e-5 * other.grad.abs().max(), name
+
+
+@pytest.mark.parametrize("method", ["rd", "drd"])
+@pytest.mark.parametrize("name", STUDENTS.names())
+def test_hybrid_loss_reaches_phi_and_never_the_running_statistics(name: str, method: str) -> None:
+    torch.manual_seed(0)
+    side = 64
+    student = build_student(name, 2, side)
+    stages = stages_in_use(find_method(method), len(student.stages))
+    shapes = [(24, 4, 4)] * len(stages)
+    model = DistillationModel(student, find_method(method), shapes, side).train()
+    images, maps = torch.rand(4, 1, side, side), [torch.randn(4, 24, 4, 4) for _ in stages]
+    alone = copy.deepcopy(student).train()
+    torch.manual_seed(1)
+    alone(images)
+    torch.manual_seed(1)
+    passes = model.unpack(model(images, maps))
+    for own, other in zip(student.buffers(), alone.buffers(), strict=True):
+        torch.testing.assert_close(own, other)
+    for phi, logits in zip(model.phi, passes.hybrid, strict=True):
+        phi.zero_grad()
+        F.cross_entropy(logits, torch.tensor([0, 1, 0, 1])).backward(retain_graph=True)
+        reached = [p.grad.abs().sum() for p in phi.parameters() if p.grad is not None]
+        assert reached
+        assert sum(reached) > 0
+
+
+def test_every_method_trains_one_epoch(bench: Bench, tmp_path: Path) -> None:
+    for name in METHODS:
+        session = bench.session(tmp_path / name, bench.config(name, epochs=1))
+        assert not session.train().training
+
+
+def test_teacher_taps_follow_relative_depth() -> None:
+    assert teacher_taps([3], 4, 4) == [3]
+    assert teacher_taps([0, 1, 2, 3], 4, 4) == [0, 1, 2, 3]
+    assert teacher_taps([0, 1, 2, 3], 4, 12) == [2, 5, 8, 11]
+    assert teacher_taps([0, 1, 2, 3], 4, 2) == [0, 0, 1, 1]
+    assert teacher_taps([3], 4, 1) == [0]
