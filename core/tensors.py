@@ -21,6 +21,11 @@ WRAPPERS = ("model", "state_dict", "teacher", "student", "model_ema", "module", 
 os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
 
 
+def at_least_float32(tensor: Tensor) -> Tensor:
+    """The same values, in float32 where they were in a shorter type; float64 stays float64."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
 def read_tensors(file: Path, item: str) -> dict[str, Tensor]:
     """Read safetensors, or a torch file with `weights_only=True`; wrappers are undone.
 

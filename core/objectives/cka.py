@@ -13,6 +13,7 @@ from torch import Tensor
 
 from core.config import MethodSettings
 from core.objectives.base import OBJECTIVES, StepOutputs
+from core.tensors import at_least_float32
 
 FEWEST = 8  # images below which the term is undefined as a loss
 FLOOR = 1e-12
@@ -26,10 +27,10 @@ def cka_biased(x: Tensor, y: Tensor) -> Tensor:
         y: ``[n, q]`` features of the same n images.
 
     Returns:
-        Scalar float32 in [0, 1]; 0 where one side does not vary.
+        Scalar in [0, 1], float32 or, of float64 features, float64; 0 where one side does not vary.
     """
     with torch.autocast(x.device.type, enabled=False):
-        left, right = (_centred_gram(features.float()) for features in (x, y))
+        left, right = (_centred_gram(at_least_float32(features)) for features in (x, y))
         scale = (left.square().sum() * right.square().sum()).clamp_min(FLOOR)
         return (left * right).sum() / scale.sqrt()
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from core.objectives.methods import Method
 from core.students.base import Student, guard_batch_norm
+from core.tensors import at_least_float32
 from core.training.reprogram import ProjectorReprogram, ResidualReprogram
 
 
@@ -74,8 +75,8 @@ class DistillationModel(nn.Module):
         return (logits, *hybrid, *own, *(found.mean((2, 3)) for found in reprogrammed))
 
     def unpack(self, outputs: tuple[Tensor, ...]) -> Passes:
-        """Name the parts of what `forward` returned, in float32."""
-        logits, *rest = (output.float() for output in outputs)
+        """Name the parts of what `forward` returned, no less exact than float32."""
+        logits, *rest = (at_least_float32(output) for output in outputs)
         count = len(self.stages)
         return Passes(logits, rest[:count], rest[count : 2 * count], rest[2 * count :])
 
