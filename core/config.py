@@ -234,9 +234,14 @@ def parse_config(text: str) -> RunConfig:
     except ValidationError as error:
         raise ConfigError(
             "C01",
-            "The configuration cannot be used: " + "; ".join(map(_mistake, error.errors())),
+            f"The configuration cannot be used: {config_mistakes(error)}",
             todo="Mend these settings; `python launch.py config` shows a complete example.",
         ) from error
+
+
+def config_mistakes(error: ValidationError) -> str:
+    """What is wrong with a configuration, one clause for every setting."""
+    return "; ".join(map(_mistake, error.errors()))
 
 
 def load_config(path: Path) -> RunConfig:

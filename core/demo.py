@@ -10,44 +10,19 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from core.config import (
-    DataSettings,
-    DeviceSettings,
-    MethodSettings,
-    PixelSettings,
-    RunConfig,
-    StudentSettings,
-    TrainSettings,
-)
 from core.data.augment import clean_view
 from core.data.cache import PixelCache
 from core.data.manifest import Dataset, open_dataset, read_paths
 from core.inference.batch import predict_paths
 from core.inference.explain import heat_map
 from core.inference.predictor import Predictor
+from core.presets import DEMO_SIDE as SIDE
+from core.presets import demo_config
 from core.runs.layout import RunFolder
 from core.students.base import Student, build_student
 from core.types import Reporter, SplitName
 
-SIDE = 128
 SHOWN = 6  # test images whose predictions the demo returns
-
-
-def demo_config(method: str = "rd", seed: int = 0) -> RunConfig:
-    """A small run on the phantom: a student of 0.6 million parameters at 128 px.
-
-    Args:
-        method: Name of a method; the demo runs 'rd' and, beside it, 'student_only'.
-        seed: Seed of the training.
-    """
-    return RunConfig(
-        name=f"demo {method.replace('_', ' ')}",
-        data=DataSettings(source="demo", pixels=PixelSettings(size_px=SIDE)),
-        student=StudentSettings(name="mobilenetv3_small_050", image_px=SIDE),
-        method=MethodSettings(name=method),
-        device=DeviceSettings(precision="float32"),  # the same figures whatever else is running
-        train=TrainSettings(epochs=60, batch=32, learning_rate=2e-3, patience=0, seed=seed),
-    )
 
 
 def predict_some(run: RunFolder, workspace: Path, reporter: Reporter) -> pd.DataFrame:

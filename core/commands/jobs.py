@@ -14,6 +14,7 @@ from rich.table import Table
 from core.commands.screen import BarReporter, JsonFile, console, follow, write_result
 from core.config import load_config, with_absolute_paths
 from core.files import read_json, workspace_folder
+from core.presets import demo_config
 from core.runs.layout import RunFolder
 from core.runs.process import launch, prepare_resume, request_finish, request_stop
 from core.runs.status import RunStatus, status
@@ -176,7 +177,7 @@ def predict(
 @app.command()
 def demo(json_file: JsonFile = None) -> None:
     """The whole job on synthetic images: import, train, test, export, predict."""
-    from core.demo import demo_config, lesion_overlap, predict_some
+    from core.demo import lesion_overlap, predict_some
 
     clock = time.monotonic()
     console.print("[dim]Synthetic images; nothing here is a patient.[/]")

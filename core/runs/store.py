@@ -33,6 +33,7 @@ class RunSummary:
         method: Name of the method; "" when the request cannot be read.
         teacher: Name of the teacher; "" as above.
         student: Name of the student; "" as above.
+        source: The folder of images it was asked to read, or "demo"; "" as above.
         text: What its newest change of state says (what it waits for, why it failed), or "".
         problem: Why the request cannot be read, or "".
     """
@@ -44,6 +45,7 @@ class RunSummary:
     method: str = ""
     teacher: str = ""
     student: str = ""
+    source: str = ""
     text: str = ""
     problem: str = ""
 
@@ -87,7 +89,7 @@ class RunStore:
     def list(self) -> list[RunSummary]:
         """Every run, the newest first."""
         names = sorted((path.name for path in self.folder.iterdir()), reverse=True)
-        return [_summarise(RunFolder(self.folder / name)) for name in names if is_run_id(name)]
+        return [summarise(RunFolder(self.folder / name)) for name in names if is_run_id(name)]
 
     def open(self, name: str) -> RunFolder:
         """Find a run by its id, the beginning of it if that fits one run only, or its path.
@@ -167,7 +169,8 @@ def disk_used(run: RunFolder) -> int:
     return total
 
 
-def _summarise(run: RunFolder) -> RunSummary:
+def summarise(run: RunFolder) -> RunSummary:
+    """The line of one run; a request that cannot be read is a `problem`, not an error."""
     event = last_lifecycle(run.events)
     text = str(event.get("text", "")) if event else ""
     created, state = created_at(run.id), status(run)
@@ -183,5 +186,6 @@ def _summarise(run: RunFolder) -> RunSummary:
         method=config.method.name,
         teacher=config.teacher.name,
         student=config.student.name,
+        source=config.data.source,
         text=text,
     )

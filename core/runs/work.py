@@ -40,7 +40,7 @@ MESSAGE_LENGTH = 300
 Work = Callable[[EventWriter], None]
 
 
-def run_worker(run: RunFolder, work: Work, device: Callable[[], str]) -> int:
+def run_worker(run: RunFolder, work: Work, device: Callable[[], str] | None) -> int:
     """Do `work` as the only worker of `run`, and record how it ended.
 
     Args:
@@ -49,7 +49,7 @@ def run_worker(run: RunFolder, work: Work, device: Callable[[], str]) -> int:
             is saved. What it should import late (torch) it imports itself, so that the worker
             signs in at once.
         device: Tells the device that the work needs for itself, such as ``"cpu"`` or ``"cuda:0"``;
-            one run at a time uses a device.
+            one run at a time uses a device. None for a task, which waits for nobody.
 
     Returns:
         The exit code: `ENDED` (completed or stopped), `FAILED`, or `REFUSED` when another worker
@@ -62,6 +62,8 @@ def run_worker(run: RunFolder, work: Work, device: Callable[[], str]) -> int:
             return REFUSED
         card = _sign_in(run)
         with EventWriter(run, card.attempt) as writer, _stop_on_signal(writer):
+            if device is None:
+                return _record_end(writer, lambda: _begin(writer, work))
             return _record_end(writer, lambda: _take_turn(run, card.attempt, writer, work, device))
     except BedsideError as error:  # the run directory itself cannot be written
         print(error.sentence, file=sys.stderr)
@@ -78,6 +80,11 @@ def _sign_in(run: RunFolder) -> WorkerCard:
     card = WorkerCard(this_process(), 1 + max(attempts), os.environ.pop(TOKEN, ""))
     write_json(run.worker, card.to_json())
     return card
+
+
+def _begin(writer: EventWriter, work: Work) -> None:
+    writer.lifecycle("started")
+    work(writer)
 
 
 def _take_turn(
@@ -111,7 +118,7 @@ def _record_end(writer: EventWriter, attempt: Callable[[], None]) -> int:
         return FAILED
     except Exception as error:
         print(_describe_trace(error), file=sys.stderr)
-        what = f"Something unforeseen went wrong: {_describe(error)}"
+        what = f"Something unforeseen went wrong: {describe_error(error)}"
         todo = "Resume the run; if it happens again, send us the run's console.log."
         facts = {"code": "R99", "what": what, "item": "", "todo": todo}
         text = BedsideError("R99", what, todo=todo).sentence
@@ -125,7 +132,7 @@ def _since(start: float) -> float:
     return round(time.monotonic() - start, 3)
 
 
-def _describe(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Kind and message of an error without quoted values and paths, which may name a patient."""
     message = error.strerror if isinstance(error, OSError) else str(error)
     safe = QUOTED.sub("…", message or "")[:MESSAGE_LENGTH]
@@ -137,7 +144,7 @@ def _describe_trace(error: BaseException) -> str:
     lines = []
     cause: BaseException | None = error
     while cause is not None:
-        lines.append(_describe(cause))
+        lines.append(describe_error(cause))
         for frame in traceback.extract_tb(cause.__traceback__):
             lines.append(f"  {Path(frame.filename).name}:{frame.lineno} {frame.name}: {frame.line}")
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Beginning of a module's name -> its floor and its group; members of a group may import each other.
 FLOORS = {
-    r"core\.(errors|types|registry|files|config)": (0, "ground"),
+    r"core\.(errors|types|registry|files|config|presets|outbound)": (0, "ground"),
     r"core\.evaluation\.(?!report)": (0, "ground"),
     r"core\.tensors": (0.5, "tensors"),
     r"core\.data\.": (1, "data"),
@@ -30,8 +30,8 @@ FLOORS = {
     r"core\.teachers\.(features|probe|pretrain)": (2, "teachers"),
     r"core\.training\.": (3, "training"),
     r"core\.inference\.": (3, "inference"),
-    r"core\.(check|worker|cli|demo|assess|pretraining)": (4, "composition"),
-    r"core\.(benchmarks|commands)\.": (4, "composition"),
+    r"core\.(check|worker|cli|demo|assess|pretraining|projects)": (4, "composition"),
+    r"core\.(benchmarks|commands|tasks)\.": (4, "composition"),
     r"core\.evaluation\.report": (4, "composition"),
 }
 HEAVY = {"torch", "torchvision", "timm", "captum", "lightning_fabric", "onnxruntime"}

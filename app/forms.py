@@ -1,0 +1,126 @@
+"""Forms drawn from the configuration: every setting with its name, its sentence and its limits."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterable
+from typing import Any, Literal, Union, get_args, get_origin
+
+import gradio as gr
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from core.config import RunConfig, config_mistakes
+from core.errors import ConfigError
+
+Path = tuple[str, ...]  # ("train", "epochs")
+
+
+class Form:
+    """Gradio components for some of the settings of a `RunConfig`.
+
+    Build it inside a layout; the components appear in the order of `paths`.
+
+    Args:
+        paths: Dotted names of settings, such as ``"train.epochs"``.
+        config: Where their values come from.
+        prefix: Put before every ``elem_id``: ``<prefix>-train-epochs``.
+    """
+
+    def __init__(self, paths: Iterable[str], config: RunConfig, prefix: str) -> None:
+        self.paths: list[Path] = [tuple(path.split(".")) for path in paths]
+        self.components = [_component(path, config, prefix) for path in self.paths]
+
+    def values(self, config: RunConfig) -> list[Any]:
+        """What the components show for `config`, in their order."""
+        return [_to_form(_get(config, path)) for path in self.paths]
+
+    def read(self, values: Iterable[Any], config: RunConfig) -> RunConfig:
+        """`config` with the settings of the form.
+
+        Args:
+            values: From the components, in their order; nothing in them is trusted.
+            config: Keeps what the form does not show.
+
+        Raises:
+            ConfigError: C01, one sentence for every setting that is wrong.
+        """
+        tree = config.model_dump()
+        for path, value in zip(self.paths, values, strict=True):
+            place = tree
+            for name in path[:-1]:
+                place = place[name]
+            place[path[-1]] = _from_form(value, _field(path))
+        try:
+            return RunConfig.model_validate(tree)
+        except ValidationError as error:
+            raise ConfigError(
+                "C01",
+                f"These settings cannot be used: {config_mistakes(error)}",
+                todo="Mend them and try again.",
+            ) from error
+
+
+def field_title(path: Path) -> str:
+    """The setting's name for people: ``("train", "learning_rate")`` becomes ``Learning rate``."""
+    words = path[-1].replace("_px", " (px)").replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def _component(path: Path, config: RunConfig, prefix: str) -> Any:
+    field = _field(path)
+    kind, optional = _kind(field.annotation)
+    shared = {
+        "label": field_title(path),
+        "info": field.description,
+        "value": _to_form(_get(config, path)),
+        "elem_id": f"{prefix}-{'-'.join(path)}",
+        "interactive": True,
+    }
+    if get_origin(kind) is Literal:
+        return gr.Dropdown(choices=[str(choice) for choice in get_args(kind)], **shared)
+    if kind is bool:
+        return gr.Checkbox(**shared)
+    if kind in (int, float) and not optional:
+        return gr.Number(precision=0 if kind is int else None, **shared)
+    return gr.Textbox(max_lines=1, **shared)
+
+
+def _field(path: Path) -> FieldInfo:
+    model: type[BaseModel] = RunConfig
+    for name in path[:-1]:
+        kind, _ = _kind(model.model_fields[name].annotation)
+        model = kind
+    return model.model_fields[path[-1]]
+
+
+def _kind(annotation: Any) -> tuple[Any, bool]:
+    """A field's type without ``| None``, and whether it had that."""
+    if get_origin(annotation) in (types.UnionType, Union):
+        inner = [kind for kind in get_args(annotation) if kind is not type(None)]
+        return inner[0], True
+    return annotation, False
+
+
+def _get(config: RunConfig, path: Path) -> Any:
+    value: Any = config
+    for name in path:
+        value = getattr(value, name)
+    return value
+
+
+def _to_form(value: Any) -> Any:
+    return ", ".join(value) if isinstance(value, tuple) else value
+
+
+def _from_form(value: Any, field: FieldInfo) -> Any:
+    kind, _ = _kind(field.annotation)
+    if get_origin(kind) is tuple:
+        return tuple(part.strip() for part in str(value or "").split(",") if part.strip())
+    if kind is str:
+        return str(value or "").strip()
+    if kind is int and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind is float and isinstance(value, int):
+        return float(value)
+    return value
