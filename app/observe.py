@@ -184,7 +184,7 @@ class Observer:
             if time.monotonic() - asked > FRESH_S:
                 found = look()
                 self._kept[name] = (time.monotonic(), found)
-            kept: T = found  # type: ignore[assignment]
+            kept: T = found
             return kept
 
     def _read_lines(self) -> list[RunSummary]:
@@ -242,4 +242,3 @@ def project_version(project: Project) -> int:
         except OSError:
             stamps.append(0)
     return hash(tuple(stamps)) & 0xFFFFFFFF
-

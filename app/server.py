@@ -81,4 +81,5 @@ def _blocks(observer: Observer) -> gr.Blocks:
         place = blocks if step.path == "/" else blocks.route(f"{step.title}", step.path)
         with place, page(step.key):
             PAGES[step.key].build(observer)
-    return blocks.queue(max_size=40)
+    blocks.queue(max_size=40)
+    return blocks

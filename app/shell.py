@@ -86,9 +86,8 @@ def _rail_item(place: int, step: Step, current: Step) -> str:
 
 def _help(key: str) -> str:
     file = HELP / f"{key}.md"
-    return MarkdownIt("commonmark", {"html": False}).enable("table").render(
-        file.read_text(encoding="utf-8")
-    )
+    markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
+    return str(markdown.render(file.read_text(encoding="utf-8")))
 
 
 def _safe(sentence: str) -> str:

@@ -22,7 +22,11 @@ def clinical_theme() -> gr.themes.Base:
         neutral_hue=SLATE,
         radius_size=gr.themes.sizes.radius_md,
         font=[gr.themes.Font(SANS), gr.themes.Font("system-ui"), gr.themes.Font("sans-serif")],
-        font_mono=[gr.themes.Font(MONO), gr.themes.Font("ui-monospace"), gr.themes.Font("monospace")],
+        font_mono=[
+            gr.themes.Font(MONO),
+            gr.themes.Font("ui-monospace"),
+            gr.themes.Font("monospace"),
+        ],
     )
     return theme.set(
         body_background_fill="#f4f6f8",

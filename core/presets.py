@@ -73,7 +73,9 @@ def with_preset(config: RunConfig, name: str) -> RunConfig:
     views = max(1, min(64, epochs, round(config.teacher.views * preset.views)))
     return config.model_copy(
         update={
-            "train": config.train.model_copy(update={"epochs": epochs, "patience": preset.patience}),
+            "train": config.train.model_copy(
+                update={"epochs": epochs, "patience": preset.patience}
+            ),
             "teacher": config.teacher.model_copy(update={"views": views}),
         }
     )

@@ -84,7 +84,9 @@ class ProjectStore:
         known = {project.id: project for project in self.list()}
         if name not in known:
             raise RunError(
-                "R50", "There is no such project", todo="Choose one of the recent ones, or a folder."
+                "R50",
+                "There is no such project",
+                todo="Choose one of the recent ones, or a folder.",
             )
         return known[name]
 

@@ -7,6 +7,7 @@ on any tree, and the second half of this file shows that it turns red.
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -33,6 +34,7 @@ FLOORS = {
     r"core\.(check|worker|cli|demo|assess|pretraining|projects)": (4, "composition"),
     r"core\.(benchmarks|commands|tasks)\.": (4, "composition"),
     r"core\.evaluation\.report": (4, "composition"),
+    r"app\.": (5, "app"),
 }
 HEAVY = {"torch", "torchvision", "timm", "captum", "lightning_fabric", "onnxruntime"}
 LIGHT = {(0, "ground"), (1, "runs")}  # what the web server may import
@@ -41,7 +43,7 @@ MAX_LINES = 350
 
 def find_faults(root: Path) -> list[str]:
     """Every breach of the rules under `root`, as one sentence each."""
-    sources = {_name(root, path): path for path in sorted(root.glob("core/**/*.py"))}
+    sources = {_name(root, path): path for path in sorted(root.glob("[ac]*/**/*.py"))}
     imports = {name: _imports(path, set(sources)) for name, path in sources.items()}
     modules = {name for name, path in sources.items() if path.name != "__init__.py"}
     faults = []
@@ -77,17 +79,19 @@ def _imports(path: Path, own: set[str]) -> set[str]:
             base = "." * node.level + (node.module or "")
             inner = {f"{base}.{alias.name}" for alias in node.names} & own
             found |= inner or {base}
-    return {name if name.startswith(("core", ".")) else name.split(".")[0] for name in found}
+    ours = ("core", "app.", ".")
+    return {name if name.startswith(ours) else name.split(".")[0] for name in found}
 
 
 def _forbidden(name: str, imported: set[str], modules: set[str]) -> list[str]:
     place = _floor(name)
     if place is None:
         return ["stands on no floor; give it one here and in the design"]
-    faults = [f"imports {other}" for other in sorted(imported & {"gradio", "app"})]
+    strange = {"app", "gradio"} if place[1] != "app" else HEAVY
+    faults = [f"imports {other}" for other in sorted(imported & strange)]
     for other in sorted(imported):
         there = _floor(other)
-        if other.startswith(".") or (other.startswith("core") and other not in modules):
+        if other.startswith(".") or (other.startswith(("core", "app.")) and other not in modules):
             faults.append(f"imports {other}, which is no module by its full name")
         elif there and (there[0] > place[0] or (there[0] == place[0] and there != place)):
             faults.append(f"(floor {place[0]}) imports {other} (floor {there[0]})")
@@ -120,6 +124,14 @@ def test_runs_and_the_ground_floor_need_no_torch() -> None:
     assert done.stdout.strip() == b"[]"
 
 
+def test_the_server_needs_no_torch() -> None:
+    code = f"import app.server, sys; print([n for n in {HEAVY} if n in sys.modules])"
+    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+    assert done.stdout.strip().endswith(b"[]")
+
+
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     """A tiny tree that keeps the rules."""
@@ -136,6 +148,8 @@ def tree(tmp_path: Path) -> Path:
         "core/training/loop.py": "from core.data.scan import Z",
         "core/inference/batch.py": "import torch",
         "core/worker.py": "from core.training.loop import W",
+        "app/__init__.py": "",
+        "app/main.py": "import gradio\nfrom core.runs import store",
     }
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -164,6 +178,9 @@ def tree(tmp_path: Path) -> Path:
         ("core/data/scan.py", "from . import cache", "no module by its full name"),
         ("core/data/scan.py", "from core.data import Z", "no module by its full name"),
         ("core/data/scan.py", "x = 1\n" * 350, "core.data.scan: more than 350 lines"),
+        ("core/worker.py", "from app.main import main", "(floor 4) imports app.main (floor 5)"),
+        ("app/main.py", "import torch", "app.main: imports torch"),
+        ("app/main.py", "from core.extras import X", "no module by its full name"),
         ("core/extras.py", "", "core.extras: stands on no floor"),
         ("launch.py", "import psutil", "launch.py: imports psutil"),
         ("launch.py", "from core.errors import X", "launch.py: imports core.errors"),
