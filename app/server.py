@@ -6,7 +6,6 @@ from pathlib import Path
 
 import gradio as gr
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
 from app.errors import answer_error
