@@ -1,4 +1,4 @@
-"""Sets Bedside up beside itself, once, and runs its commands: ``python launch.py COMMAND``.
+"""Sets Bedside up beside itself, once, and starts it, or one command: ``python launch.py [...]``.
 
 Only the standard library is used, and only syntax that Python 3.6 can read, so that an old Python
 is told what is wrong instead of stumbling over the first line. The packages live in ``.venv``
@@ -45,16 +45,23 @@ LINE_EVERY_S, TICK_S = 30.0, 0.5
 # glibc gives freed memory back at once and asks for it again in every training step; keeping it
 # made training on the processor 12 to 15 % faster (`bench speed`). Elsewhere this means nothing.
 SPEED = {"MALLOC_MMAP_THRESHOLD_": "1073741824", "MALLOC_TRIM_THRESHOLD_": "4294967296"}
+INTERFACE = ["bench", "interface"]  # measured by a browser, which comes with the tests
 INTERRUPTED = 130  # exit code after Ctrl-C, as shells have it
 
 HELP = """\
-Usage: python launch.py [--wheels DIR] [--cpu] COMMAND [arguments]
+Usage: python launch.py [--wheels DIR] [--cpu] [--port N] [--no-browser]
+       python launch.py [--wheels DIR] [--cpu] COMMAND [arguments]
+
+Without a command it starts Bedside on this computer and opens it in the browser; a second start
+leads to the one that runs. Ctrl-C ends the pages, and trainings go on. The commands do the same
+jobs without a browser:
 
   demo                       the whole job on synthetic images: train, test, report, export
   config FOLDER FILE         write a complete configuration, to be edited
   run CONFIG.json            train as it says; --compare trains the student alone beside it
   runs                       list the runs and what they are doing
   stop, finish, resume RUN   save and stop; end training now and evaluate; go on
+  extend RUN --epochs N      N more passes for a completed run, as a run of its own
   report RUN [--open-test]   write a run's report; opening the sealed test set is counted
   export RUN FOLDER          copy the trained student and all it needs to a folder
   predict MODEL PATH...      apply a run's or an exported student to images
@@ -62,7 +69,7 @@ Usage: python launch.py [--wheels DIR] [--cpu] COMMAND [arguments]
   teachers, students         list them, with licences and what each costs on this computer
   fetch TEACHER              download one teacher, the only command that leaves this computer
   pretrain FOLDER...         train a teacher on folders of images
-  bench {speed,teacher}      measure, as a table
+  bench {speed,teacher,interface}   measure, as a table
   check                      versions, devices, disk, and whether anything would leave the machine
   test [pytest arguments]    run Bedside's own tests
   wheels DIR                 fill DIR with all packages, for a computer without a network
@@ -71,8 +78,9 @@ Commands that end with a result take --json FILE. The first start installs the p
 
   --wheels DIR   install them from DIR, which `wheels` filled on a connected computer
   --cpu          install torch without the libraries for NVIDIA cards (also: BEDSIDE_CPU=1)
+  --port N       serve the app at this port; without it the first free one from 8710
+  --no-browser   only print the link
 """
-NO_APP = "The app itself comes with the next release; until then Bedside is used by commands.\n"
 
 NO_NETWORK = (
     "The packages could not be fetched, because the package index cannot be reached. Connect this "
@@ -136,16 +144,14 @@ def main(arguments: list[str]) -> int:
             stream.reconfigure(errors="replace")  # no console is too old for a message
     try:
         options, rest = read_options(arguments)
-        if not arguments or rest[:1] in (["help"], ["--help"], ["-h"]):
-            print(HELP if arguments else NO_APP + "\n" + HELP, end="")
+        if rest[:1] in (["help"], ["--help"], ["-h"]):
+            print(HELP, end="")
             return 0
         if rest[:1] == ["wheels"]:
             return fill_wheels(rest[1:], options["cpu"])
-        set_up([BASE, DEV] if rest[:1] == ["test"] else [BASE], options)
-        if not rest:
-            print(NO_APP + "\n" + HELP, end="")
-            return 0
-        return run_command(rest)
+        with_tests = rest[:1] == ["test"] or rest[:2] == INTERFACE
+        set_up([BASE, DEV] if with_tests else [BASE], options)
+        return run_command(rest, options["app"])
     except LaunchError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
@@ -155,23 +161,34 @@ def main(arguments: list[str]) -> int:
 
 
 def read_options(arguments: list[str]) -> tuple[dict[str, Any], list[str]]:
-    """Split ``[--wheels DIR] [--cpu] rest...``; what follows the command belongs to the command."""
+    """Split ``[options] rest...``; what follows the command belongs to the command."""
     cpu = os.environ.get("BEDSIDE_CPU", "") not in ("", "0")
-    options: dict[str, Any] = {"wheels": None, "cpu": cpu}
+    options: dict[str, Any] = {"wheels": None, "cpu": cpu, "app": []}
     rest = list(arguments)
     while rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help"):
-        option = rest.pop(0)
-        if option == "--cpu":
+        option, _, value = rest.pop(0).partition("=")
+        if option in ("--wheels", "--port") and not value and rest:
+            value = rest.pop(0)
+        if option == "--cpu" and not value:
             options["cpu"] = True
-        elif option == "--wheels" and rest:
-            options["wheels"] = Path(rest.pop(0)).resolve()
-        elif option.startswith("--wheels="):
-            options["wheels"] = Path(option[len("--wheels=") :]).resolve()
+        elif option == "--wheels" and value:
+            options["wheels"] = Path(value).resolve()
+        elif option == "--port" and value.isdecimal():
+            options["app"] += [option, value]
+        elif option == "--no-browser" and not value:
+            options["app"].append(option)
         else:
-            raise LaunchError(
-                f"{option} cannot be used like this. `python launch.py --help` lists what can."
-            )
+            raise wrong_option(option)
+    if rest and options["app"]:
+        raise wrong_option(options["app"][0])
     return options, rest
+
+
+def wrong_option(option: str) -> LaunchError:
+    """An option that does not exist, lacks its value, or stands before the wrong command."""
+    return LaunchError(
+        f"{option} cannot be used like this. `python launch.py --help` lists what can."
+    )
 
 
 def set_up(files: list[str], options: dict[str, Any]) -> None:
@@ -519,15 +536,20 @@ def this_kind() -> dict[str, str]:
     }
 
 
-def run_command(rest: list[str]) -> int:
-    """Run one of Bedside's commands in the environment; return its exit code."""
-    if rest[0] == "test":
+def run_command(rest: list[str], for_app: list[str]) -> int:
+    """Run the app, or one of Bedside's commands, in the environment; return its exit code."""
+    # The user's folder stays the current one, but no file in it may pass for a module.
+    environ = clean_environ(PYTHONPATH=str(ROOT), PYTHONSAFEPATH="1")
+    environ = {**SPEED, **environ}  # what the user has set stands
+    folder = None
+    if not rest:
+        command = ["-m", "app.main", *for_app]
+    elif rest[0] == "test":
         command, folder, environ = ["-m", "pytest", *rest[1:]], ROOT, clean_environ()
+    elif rest[:2] == INTERFACE:
+        command = ["-m", "tests.bench.interface", *rest[2:]]
     else:
-        # The user's folder stays the current one, but no file in it may pass for a module.
-        environ = clean_environ(PYTHONPATH=str(ROOT), PYTHONSAFEPATH="1")
-        environ = {**SPEED, **environ}  # what the user has set stands
-        command, folder = ["-m", "core.cli", *rest], None
+        command = ["-m", "core.cli", *rest]
     child = subprocess.Popen([str(venv_python()), *command], cwd=folder, env=environ)
     signal.signal(signal.SIGTERM, lambda number, frame: child.terminate())
     while True:

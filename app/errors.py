@@ -6,6 +6,7 @@ This is the second of the two places with a broad ``except`` (the other is the w
 from __future__ import annotations
 
 import functools
+import html
 import logging
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
@@ -43,8 +44,10 @@ async def answer_error(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": as_facts(error)}, STATUS)
 
 
-def guarded(otherwise: Callable[[dict[str, str]], R]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Decorate a Gradio handler: if it fails, its outputs are what `otherwise` makes of the facts."""
+def guarded(
+    otherwise: Callable[[dict[str, str]], R],
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Decorate a Gradio handler: if it fails, `otherwise` makes its outputs of the facts."""
 
     def decorate(handler: Callable[P, R]) -> Callable[P, R]:
         @functools.wraps(handler)
@@ -57,3 +60,15 @@ def guarded(otherwise: Callable[[dict[str, str]], R]) -> Callable[[Callable[P, R
         return called
 
     return decorate
+
+
+def problem_html(facts: dict[str, str] | None) -> str:
+    """An error as it stays on the page, in the look of `.problem`; nothing where there is none."""
+    if not facts:
+        return ""
+    what, item, todo, code = (html.escape(facts[key]) for key in ("what", "item", "todo", "code"))
+    named = f' <span class="item">{item}</span>' if item else ""
+    return (
+        f'<div class="problem" role="alert"><b>{what}</b>{named}'
+        f"<p>{todo} <code>{code}</code></p></div>"
+    )

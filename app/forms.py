@@ -10,7 +10,7 @@ import gradio as gr
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from core.config import RunConfig, config_mistakes
+from core.config import RunConfig
 from core.errors import ConfigError
 
 Path = tuple[str, ...]  # ("train", "epochs")
@@ -50,14 +50,14 @@ class Form:
             place = tree
             for name in path[:-1]:
                 place = place[name]
-            place[path[-1]] = _from_form(value, _field(path))
+            place[path[-1]] = _from_form(value, path)
         try:
             return RunConfig.model_validate(tree)
         except ValidationError as error:
             raise ConfigError(
                 "C01",
-                f"These settings cannot be used: {config_mistakes(error)}",
-                todo="Mend them and try again.",
+                f"These settings cannot be used. {_mistakes(error)}",
+                todo="Mend them and try again; nothing has been changed.",
             ) from error
 
 
@@ -79,6 +79,8 @@ def _component(path: Path, config: RunConfig, prefix: str) -> Any:
     }
     if get_origin(kind) is Literal:
         return gr.Dropdown(choices=[str(choice) for choice in get_args(kind)], **shared)
+    if _is_group(kind):
+        shared["label"] += f" ({', '.join(kind.model_fields)})"
     if kind is bool:
         return gr.Checkbox(**shared)
     if kind in (int, float) and not optional:
@@ -89,8 +91,7 @@ def _component(path: Path, config: RunConfig, prefix: str) -> Any:
 def _field(path: Path) -> FieldInfo:
     model: type[BaseModel] = RunConfig
     for name in path[:-1]:
-        kind, _ = _kind(model.model_fields[name].annotation)
-        model = kind
+        model, _ = _kind(model.model_fields[name].annotation)
     return model.model_fields[path[-1]]
 
 
@@ -110,17 +111,54 @@ def _get(config: RunConfig, path: Path) -> Any:
 
 
 def _to_form(value: Any) -> Any:
-    return ", ".join(value) if isinstance(value, tuple) else value
+    if isinstance(value, BaseModel):
+        return ", ".join(f"{number:g}" for number in value.model_dump().values())
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return "" if value is None else value
 
 
-def _from_form(value: Any, field: FieldInfo) -> Any:
-    kind, _ = _kind(field.annotation)
+def _from_form(value: Any, path: Path) -> Any:
+    kind, optional = _kind(_field(path).annotation)
+    text = str("" if value is None else value).strip()
     if get_origin(kind) is tuple:
-        return tuple(part.strip() for part in str(value or "").split(",") if part.strip())
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if optional and not text:
+        return None
+    if _is_group(kind):
+        return _numbers(text, kind, path)
     if kind is str:
-        return str(value or "").strip()
+        return text
     if kind is int and isinstance(value, float) and value.is_integer():
         return int(value)
-    if kind is float and isinstance(value, int):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return value
+
+
+def _numbers(text: str, kind: type[BaseModel], path: Path) -> dict[str, float]:
+    """A small group of numbers written in one line: ``"40, 400"`` is a window."""
+    names = list(kind.model_fields)
+    parts = text.replace(";", ",").split(",")
+    try:
+        return dict(zip(names, map(float, parts), strict=True))
+    except ValueError:
+        raise ConfigError(
+            "C14",
+            f"{field_title(path)}: {text[:40]!r} is not {len(names)} numbers ({', '.join(names)})",
+            todo="Write them with a comma between, or leave the field empty.",
+        ) from None
+
+
+def _is_group(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def _mistakes(error: ValidationError) -> str:
+    """One sentence for every setting that is wrong, by the name that the form gives it."""
+    found = []
+    for mistake in error.errors():
+        path = tuple(str(part) for part in mistake["loc"])
+        said = mistake["msg"].removeprefix("Value error, ").rstrip(".")
+        found.append(f"{field_title(path)}: {said}." if path else f"{said}.")
+    return " ".join(found)

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import errno
+import gc
 import logging
 import os
-import secrets
 import shutil
+import signal
 import socket
 import sys
 import threading
+import warnings
 import webbrowser
-from logging.handlers import RotatingFileHandler
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
-from urllib.request import Request, urlopen
 
+from app.address import find_running, link, listen, read_token, write_card
+from app.quick import import_without_stubs
 from app.text import main as text
-from core.errors import BedsideError, SystemError_
-from core.files import private_folder, read_json, workspace_folder, write_json
-from core.runs.identity import identity_from_json, this_process
+from core.errors import BedsideError
+from core.files import private_folder, workspace_folder
 
-FIRST_PORT, TRIES = 8710, 20
 UNSET = (
     "GRADIO_SHARE", "GRADIO_SERVER_NAME", "GRADIO_SERVER_PORT", "GRADIO_ALLOWED_PATHS",
     "GRADIO_ROOT_PATH", "GRADIO_MCP_SERVER", "GRADIO_HISTORY_BUCKET", "GRADIO_VIBE_MODE",
     "GRADIO_RUN_HISTORY", "GRADIO_SSR_MODE", "GRADIO_DEBUG", "GRADIO_BLOCKED_PATHS",
     "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD",
 )  # fmt: skip
+TEMPORARY = ".gradio"
 
 
 def main(arguments: list[str]) -> int:
@@ -38,16 +38,19 @@ def main(arguments: list[str]) -> int:
     options = _options(arguments)
     try:
         workspace = workspace_folder()
-        running = _running(workspace)
+        running = find_running(workspace)
         if running is not None:
             print(text.RUNNING.format(url=running), flush=True)
-            _open_browser(running, options.browser)
+            _open_browser(running, options.browser and _has_screen())
             return 0
-        listener = _listen(options.port)
-        _serve(workspace, listener, open_browser=options.browser)
+        with listen(options.port) as listener, _leaving_nothing(workspace):
+            _serve(workspace, listener, open_browser=options.browser)
     except BedsideError as error:
         print(error.sentence, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        pass
+    print(text.ENDED, flush=True)
     return 0
 
 
@@ -59,46 +62,56 @@ def _options(arguments: list[str]) -> argparse.Namespace:
 
 
 def _serve(workspace: Path, listener: socket.socket, *, open_browser: bool) -> None:
-    temporary = _harden(workspace)
+    """Everything slow comes after the browser was opened: it waits where it would have failed."""
+    open_browser = open_browser and _has_screen()
+    print(text.STARTING if open_browser else text.STARTING_ALONE, flush=True)
     host, port = listener.getsockname()[:2]
-    card = workspace / "server.json"
-    token = _token(workspace)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}/enter?token={token}"
-    _log_to(workspace)
+    token = read_token(workspace)
+    card = write_card(workspace, host, port)
+    url = link(host, port, token)
+    opening = threading.Thread(target=_open_browser, args=(url, open_browser), daemon=True)
+    opening.start()
+    try:
+        server = _load(workspace, token, port)
+        print(text.STARTED.format(url=url), flush=True)
+        server.run(sockets=[listener])
+    finally:
+        card.unlink(missing_ok=True)
 
+
+def _load(workspace: Path, token: str, port: int) -> Any:
+    """Import what a server needs, which takes a second or two; returns uvicorn's ``Server``."""
+    gc.disable()  # nothing that is loaded now will be thrown away
+    import_without_stubs()
     import uvicorn
 
+    from app.log import write_log
     from app.server import make_app
     from core.outbound import watch_connections
 
+    write_log(workspace)
     watch_connections(workspace, "server")
+    warnings.filterwarnings("ignore", "SSR mode is not supported")  # nor is it asked for
     settings = uvicorn.Config(
         make_app(workspace, token, port),
-        log_level="warning",
+        log_config=None,
         access_log=False,
         timeout_graceful_shutdown=1,
         server_header=False,
         proxy_headers=False,
         lifespan="on",
+        ws="none",
     )
-    write_json(card, this_process().to_json() | {"url": url, "port": port})
-    card.chmod(0o600)
-    print(text.STARTED.format(url=url), flush=True)
-    threading.Thread(target=_open_browser, args=(url, open_browser), daemon=True).start()
-    try:
-        asyncio.run(uvicorn.Server(settings).serve(sockets=[listener]))
-    except KeyboardInterrupt:
-        pass
-    finally:
-        card.unlink(missing_ok=True)
-        shutil.rmtree(temporary, ignore_errors=True)
-    print(text.ENDED, flush=True)
+    gc.freeze()
+    gc.enable()
+    return uvicorn.Server(settings)
 
 
-def _harden(workspace: Path) -> Path:
-    """Settings that have to stand before gradio is imported; returns its private folder."""
+@contextmanager
+def _leaving_nothing(workspace: Path) -> Iterator[None]:
+    """Settings that must stand before gradio is imported; wipes its folder before and after."""
     os.umask(0o077)
-    temporary = workspace / ".gradio"
+    temporary = workspace / TEMPORARY
     shutil.rmtree(temporary, ignore_errors=True)  # what a killed server left
     private_folder(temporary)
     for name in UNSET:
@@ -110,76 +123,21 @@ def _harden(workspace: Path) -> Path:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TRANSFORMERS_OFFLINE": "1",
     }
-    return temporary
-
-
-def _log_to(workspace: Path) -> None:
-    """Our own log and the server's complaints go to a file; it names no patient and no path."""
-    target = RotatingFileHandler(workspace / "server.log", maxBytes=1_000_000, backupCount=2)
-    target.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("bedside")
-    logger.addHandler(target)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-
-
-def _token(workspace: Path) -> str:
-    """The workspace's secret; kept, so that open pages survive a restart of the server."""
-    file = workspace / "server.key"
+    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     try:
-        token = file.read_text(encoding="ascii").strip()
-    except (OSError, UnicodeDecodeError):
-        token = ""
-    if len(token) < 32:
-        token = secrets.token_urlsafe(32)
-        descriptor = os.open(file, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as opened:
-            opened.write(token)
-    return token
+        yield
+    finally:
+        logging.shutdown()
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _running(workspace: Path) -> str | None:
-    """The address of a server that already serves this workspace; None if there is none."""
-    try:
-        facts: dict[str, Any] = read_json(workspace / "server.json")
-    except (OSError, ValueError):
-        return None
-    process = identity_from_json(facts)
-    if process is None or not process.is_alive():
-        return None
-    url = str(facts["url"])
-    try:
-        with urlopen(Request(url, method="GET"), timeout=5):
-            return url
-    except (URLError, OSError):
-        return None
-
-
-def _listen(wanted: int) -> socket.socket:
-    """A listening socket on loopback: the wanted port, or the first free one.
-
-    Raises:
-        SystemError_: E22, the port is taken, or twenty are.
-    """
-    ports = [wanted] if wanted else range(FIRST_PORT, FIRST_PORT + TRIES)
-    for port in ports:
-        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
-            listener = socket.socket(family, socket.SOCK_STREAM)
-            if os.name != "nt":
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                listener.bind((host, port))
-                listener.listen(128)
-                return listener
-            except OSError as error:
-                listener.close()
-                if error.errno == errno.EADDRINUSE:
-                    break  # another program has it; the next port, not the next address
-    raise SystemError_("E22", text.TAKEN.format(ports=_span(list(ports))), todo=text.TAKEN_TODO)
-
-
-def _span(ports: list[int]) -> str:
-    return str(ports[0]) if len(ports) == 1 else f"{ports[0]} to {ports[-1]}"
+def _has_screen() -> bool:
+    """Whether a browser has somewhere to appear; a text browser would take over the window."""
+    if sys.platform != "linux":
+        return True
+    return any(os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY", "WSL_DISTRO_NAME"))
 
 
 def _open_browser(url: str, wanted: bool) -> None:

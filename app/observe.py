@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from core.errors import RunError
 from core.projects import Project, ProjectStore
 from core.runs.events import Event, EventTail
 from core.runs.layout import RunFolder, is_run_id
@@ -19,11 +20,11 @@ from core.runs.store import RunStore, RunSummary, summarise
 from core.tasks.store import TaskStore, read_request
 
 FRESH_S = 0.5  # tabs that ask within this time share one look at the disk
-MOST_ROWS = 2000  # points of curves in one answer; the page asks again for the rest
+MOST_ROWS = 20_000  # points of curves in one answer; a run has about half of that
 WATCHED = 32  # event logs kept parsed
 ETA_EVENTS = 40  # progress events that the time left is estimated from
 T = TypeVar("T")
-Row = tuple[str, int, float, float | None, int]  # name, step, epoch, value, attempt
+Row = tuple[int, int, float, float | None, int]  # place of the name, step, epoch, value, attempt
 
 
 class Watch:
@@ -35,12 +36,14 @@ class Watch:
 
     def __init__(self, folder: RunFolder) -> None:
         self.folder = folder
+        self.names: list[str] = []  # of the curves
         self.rows: list[Row] = []
         self._tail = EventTail(folder.events)
         self._lock = threading.Lock()
         self._phase: dict[str, str] = {"name": "", "text": ""}
         self._progress: list[tuple[float, int, int]] = []  # elapsed_s, done, total of this phase
         self._alerts: list[dict[str, Any]] = []
+        self._saved: int | None = None  # step of the newest checkpoint
         self._lifecycle: Event = {}
         self._seen: tuple[float, float] = (0.0, 0.0)  # elapsed_s of the newest event, and when read
         self._spent: dict[int, float] = {}  # attempt to its newest elapsed_s
@@ -76,6 +79,8 @@ class Watch:
             "seconds": round(sum(self._spent.values()), 1),
             "attempt": max(self._spent, default=0),
             "text": str(self._lifecycle.get("text", "")),
+            "waits_for": str(self._lifecycle.get("waits_for", "")),
+            "saved": self._saved,
             "failure": self._failure() if state is RunStatus.FAILED else None,
             "alerts": self._alerts[-30:],
             "points": len(self.rows),
@@ -88,8 +93,7 @@ class Watch:
         self._spent[attempt] = max(elapsed, self._spent.get(attempt, 0.0))
         self._seen = (elapsed, time.monotonic())
         if kind == "metric":
-            point = (event["name"], event["step"], event["epoch"], event["value"], attempt)
-            self.rows.append(point)
+            self.rows.append(self._row(event, attempt))
         elif kind == "progress":
             self._progress.append((elapsed, int(event["done"]), int(event["total"])))
             del self._progress[:-ETA_EVENTS]
@@ -98,11 +102,22 @@ class Watch:
             self._progress.clear()
         elif kind == "alert":
             self._alerts.append({key: event[key] for key in ("level", "code", "text")})
+        elif kind == "checkpoint":
+            self._saved = int(event["step"])
         elif kind in {"created", "queued", "started", "stop_requested", "stopped", "completed",
                       "failed"}:  # fmt: skip
             self._lifecycle = event
             if kind == "started":
                 self._progress.clear()
+
+    def _row(self, event: Event, attempt: int) -> Row:
+        """A point as it is sent: five digits are more than a screen shows."""
+        name = event["name"]
+        if name not in self.names:
+            self.names.append(name)
+        value = event["value"]
+        digits = None if value is None else float(f"{value:.5g}")
+        return self.names.index(name), event["step"], round(event["epoch"], 3), digits, attempt
 
     def _eta(self) -> float | None:
         """Seconds that the phase will still take, from its latest pace."""
@@ -172,11 +187,40 @@ class Observer:
         with self._lock:
             self._kept.clear()
 
+    def run(self, name: str) -> RunFolder:
+        """The run with that id, and nothing else that `RunStore.open` would understand.
+
+        Raises:
+            RunError: R01, there is none (any more).
+        """
+        if not is_run_id(name) or not (self.runs.folder / name).is_dir():
+            raise RunError(
+                "R01",
+                "There is no such run (any more)",
+                item=name[:80],
+                todo="It may have been deleted elsewhere; choose another from the list.",
+            )
+        return RunFolder(self.runs.folder / name)
+
+    def runs_version(self) -> int:
+        """A number that changes whenever the list of runs, or a report, does."""
+        return self._shared("version", self._read_version)
+
     def curve_rows(self, run: str, since: int) -> dict[str, Any]:
-        """The points of a run from number `since` on, at most `MOST_ROWS`."""
-        watch = self.watch(self.runs.open(run))
-        rows = watch.rows[since : since + MOST_ROWS] if since <= len(watch.rows) else watch.rows
-        return watch.summary() | {"since": min(since, len(watch.rows)), "rows": rows}
+        """The points of a run from number `since` on, at most `MOST_ROWS`.
+
+        A `since` beyond the end is of another log: everything is sent.
+        """
+        watch = self.watch(self.run(run))
+        points = len(watch.rows)
+        since = since if 0 <= since <= points else 0
+        facts = watch.summary()
+        return facts | {
+            "alerts": len(facts["alerts"]),
+            "names": watch.names,
+            "since": since,
+            "rows": watch.rows[since : min(points, since + MOST_ROWS)],
+        }
 
     def _shared(self, name: str, look: Callable[[], T]) -> T:
         with self._lock:
@@ -186,6 +230,13 @@ class Observer:
                 self._kept[name] = (time.monotonic(), found)
             kept: T = found
             return kept
+
+    def _read_version(self) -> int:
+        found = [
+            (line.id, line.status, _stamp(self.runs.folder / line.id / "report"))
+            for line in self.list_runs()
+        ]
+        return hash(tuple(found)) & 0xFFFFFFFF
 
     def _read_lines(self) -> list[RunSummary]:
         lines = []
@@ -231,6 +282,13 @@ def _signature(folder: RunFolder) -> tuple[int, ...]:
         except OSError:
             found += [0, 0]
     return tuple(found)
+
+
+def _stamp(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def project_version(project: Project) -> int:

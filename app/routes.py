@@ -32,6 +32,7 @@ def make_router(observer: Observer) -> APIRouter:
             "project": None,
             "device": DEVICE,
             "jobs": observer.live_jobs(),
+            "runs": observer.runs_version(),
             "ticks": ticks(observer),
         }
         if project:

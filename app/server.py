@@ -7,19 +7,27 @@ from pathlib import Path
 import gradio as gr
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from app.errors import answer_error
 from app.guard import Guard
 from app.observe import Observer
 from app.pages import data, export, models, system, test, train
+from app.quick import without_routes
 from app.routes import make_router
 from app.shell import page
 from app.text.shell import NAME, STEPS
 from app.theme import clinical_theme
+from core.errors import BedsideError
 
 PAGES = {
-    "data": data, "models": models, "train": train, "test": test, "export": export, "system": system,
-}  # fmt: skip
+    "data": data,
+    "models": models,
+    "train": train,
+    "test": test,
+    "export": export,
+    "system": system,
+}
 HERE = Path(__file__).resolve().parent
 FONTS = HERE.parent / "assets" / "fonts"
 HEAD = """
@@ -34,8 +42,8 @@ HEAD = """
 """
 
 
-def make_app(workspace: Path, token: str, port: int) -> FastAPI:
-    """Build the application.
+def make_app(workspace: Path, token: str, port: int) -> ASGIApp:
+    """Build the application, behind its guard.
 
     Args:
         workspace: Where everything is.
@@ -46,16 +54,18 @@ def make_app(workspace: Path, token: str, port: int) -> FastAPI:
     api = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     api.state.blocked = 0
     api.state.observer = observer
-    api.add_middleware(Guard, token=token, port=port)
-    api.add_exception_handler(Exception, answer_error)
+    for kind in (BedsideError, Exception):
+        api.add_exception_handler(kind, answer_error)
     api.include_router(make_router(observer))
     for module in PAGES.values():
         api.include_router(module.make_router(observer))
     api.mount("/ws/static", StaticFiles(directory=HERE / "static"))
     api.mount("/ws/fonts", StaticFiles(directory=FONTS))
+    with without_routes():
+        blocks = _blocks(observer)
     gr.mount_gradio_app(
         api,
-        _blocks(observer),
+        blocks,
         path="/",
         theme=clinical_theme(),
         css_paths=[HERE / "static" / f"{name}.css" for name in ("style", *PAGES)],
@@ -71,7 +81,8 @@ def make_app(workspace: Path, token: str, port: int) -> FastAPI:
         allowed_paths=[],
         blocked_paths=[str(workspace)],
     )
-    return api
+    blocks.app = api.routes[-1].app  # type: ignore[attr-defined]
+    return Guard(api, token, port)  # outside of everything, also of what answers for a crash
 
 
 def _blocks(observer: Observer) -> gr.Blocks:

@@ -56,11 +56,14 @@ def _frame(step: Step) -> str:
 <a class="skip" href="#page">{text.SKIP}</a>
 <div class="topbar" role="banner">
   <a class="brand" href="/">{LOGO}<span>{text.NAME}</span></a>
-  <span class="chip" id="chip-project"><span class="chip-key">Project</span> <b>{text.NO_PROJECT}</b></span>
+  <span class="chip" id="chip-project"><span class="chip-key">Project</span>
+    <b>{text.NO_PROJECT}</b></span>
   <span class="space"></span>
   <a class="chip chip-job" id="chip-job" href="/train" hidden></a>
-  <span class="chip chip-quiet" id="chip-offline"><span class="dot" aria-hidden="true"></span>{text.OFFLINE}</span>
-  <span class="chip chip-quiet"><span class="chip-key">Device</span> <b id="chip-device">{text.DEVICE}</b></span>
+  <span class="chip chip-quiet" id="chip-offline"><span class="dot" aria-hidden="true"></span>
+    {text.OFFLINE}</span>
+  <span class="chip chip-quiet"><span class="chip-key">Device</span>
+    <b id="chip-device">{text.DEVICE}</b></span>
   <button class="plain" id="help-open" type="button" aria-haspopup="dialog">{text.HELP}</button>
   <button class="plain" id="theme" type="button">{text.THEME}</button>
 </div>

@@ -6,9 +6,6 @@ trains or chooses, but for the thresholds, which validation chooses and the test
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,13 +18,16 @@ from core.data.manifest import Dataset, open_dataset
 from core.errors import RunError
 from core.evaluation.comparison import difference
 from core.evaluation.figures import evaluate
+from core.evaluation.report import write_report
 from core.evaluation.threshold import choose_thresholds
 from core.files import atomic_path, read_json, write_json
 from core.inference.export import freeze_thresholds
 from core.inference.predictor import Predictor
+from core.runs.companion import find_companion
 from core.runs.layout import RunFolder
+from core.runs.lock import FileLock
+from core.runs.seal import openings, record_opening
 from core.runs.status import RunStatus, status
-from core.runs.store import RunStore
 from core.teachers.base import Teacher
 from core.teachers.catalogue import find_teacher
 from core.teachers.checkpoint import load_teacher
@@ -35,6 +35,7 @@ from core.teachers.probe import LinearProbe
 from core.types import Reporter, SplitName
 
 BATCH = 64
+REPORT_S = 120.0  # scoring the student-only run on an opened test set may take that long
 
 
 def assess_validation(run: RunFolder, reporter: Reporter) -> dict[str, Any]:
@@ -67,16 +68,34 @@ def open_test(run: RunFolder, reporter: Reporter) -> dict[str, Any]:
         )
     dataset = open_dataset(run.path, run.path.parent.parent)
     PixelCache(dataset.folder).verify(dataset.part(SplitName.TEST))  # before the seal is broken
-    _record_opening(run)
+    record_opening(run)
     return _assess(run, SplitName.TEST, reporter)
 
 
-def write_companion(run: RunFolder, reporter: Reporter) -> None:
+def refresh_report(run: RunFolder, reporter: Reporter, alone: RunFolder | None = None) -> None:
+    """Write a run's report anew, with the student-only run beside it.
+
+    Args:
+        run: A run that has been assessed.
+        reporter: Told of progress.
+        alone: Its student-only run where that is just about to be complete.
+    """
+    with FileLock(run.path / "report.lock").held(REPORT_S):  # two runs may end at the same time
+        write_companion(run, reporter, alone)
+        write_report(run, run.path.parent.parent)
+
+
+def write_companion(run: RunFolder, reporter: Reporter, alone: RunFolder | None = None) -> None:
     """Put the student-only run with the same data, split, student and seed beside `run`.
 
     Its test figures are added only where the test set of `run` has been opened.
+
+    Args:
+        run: A run that has been assessed.
+        reporter: Told of progress.
+        alone: See `refresh_report`.
     """
-    other = _companion(run)
+    other = alone or find_companion(run)
     if other is None:
         return
     facts: dict[str, Any] = {"run": other.id, "difference": {}, "test": None}
@@ -90,22 +109,6 @@ def write_companion(run: RunFolder, reporter: Reporter) -> None:
         facts["difference"][name] = _difference(run, other, split)
     facts["difference"].setdefault("test", None)
     write_json(run.report / "companion.json", facts)
-
-
-def openings(run: RunFolder) -> list[dict[str, str]]:
-    """Every time the test set of this run's split was opened: ``{"ts", "run", "split_sha256"}``."""
-    ledger = _ledger(run)
-    if not ledger.exists():
-        return []
-    found = []
-    for line in ledger.read_text(encoding="utf-8").splitlines():
-        try:
-            opening = json.loads(line)
-        except ValueError:
-            continue  # torn by a power cut
-        if opening["split_sha256"] == _split_sha256(run):
-            found.append(opening)
-    return found
 
 
 def _assess(run: RunFolder, split: SplitName, reporter: Reporter) -> dict[str, Any]:
@@ -225,46 +228,3 @@ def _write_scores(
             table[f"teacher_{name}"] = teacher[:, column]
     with atomic_path(run.report / f"{split.value}.parquet", private=True) as temporary:
         table.to_parquet(temporary, index=False)
-
-
-def _companion(run: RunFolder) -> RunFolder | None:
-    """The newest completed student-only run that differs from `run` in nothing else."""
-    config = load_config(run.config)
-    if config.method.name == "student_only":
-        return None
-    alike = {"data", "split", "student", "train", "evaluation"}
-    store = RunStore(run.path.parent.parent)
-    for summary in store.list():
-        if summary.method != "student_only" or summary.status is not RunStatus.COMPLETED:
-            continue
-        other = store.open(summary.id)
-        same = load_config(other.config).model_dump(include=alike) == config.model_dump(
-            include=alike
-        )
-        if same and _data(other) == _data(run):
-            return other
-    return None
-
-
-def _record_opening(run: RunFolder) -> None:
-    line = {
-        "ts": datetime.now(UTC).isoformat(timespec="seconds"),
-        "run": run.id,
-        "split_sha256": _split_sha256(run),
-    }
-    with _ledger(run).open("a", encoding="utf-8") as ledger:
-        ledger.write(json.dumps(line) + "\n")
-
-
-def _ledger(run: RunFolder) -> Path:
-    return run.path.parent.parent / "test_openings.jsonl"
-
-
-def _data(run: RunFolder) -> tuple[str, str]:
-    """What two runs must share to be compared: the images and their division."""
-    inputs = read_json(run.path / "inputs.json")
-    return str(inputs["images, labels or patients"]), _split_sha256(run)
-
-
-def _split_sha256(run: RunFolder) -> str:
-    return str(read_json(run.path / "split.json")["sha256"])

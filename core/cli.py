@@ -10,6 +10,8 @@ import typer
 from core.commands import jobs, tools
 from core.commands.screen import console
 from core.errors import BedsideError
+from core.files import workspace_folder
+from core.outbound import watch_connections
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")  # only `fetch` may leave the machine, in a child
 
@@ -27,6 +29,7 @@ app.add_typer(tools.app)
 def main() -> None:
     """Run one command; a failure is one sentence and exit code 1."""
     try:
+        watch_connections(workspace_folder(), "command")
         app(prog_name="launch.py")
     except BedsideError as error:
         console.print(error.sentence, style="red", highlight=False, soft_wrap=True, markup=False)

@@ -276,9 +276,17 @@ def with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:
 
 def config_differences(before: RunConfig, after: RunConfig) -> list[str]:
     """Settings that differ, as ``"train.epochs: 30 became 40"``; of a path only its name."""
+    return [
+        key if key in PATHS else f"{key}: {left} became {right}"
+        for key, left, right in differing_settings(before, after)
+    ]
+
+
+def differing_settings(before: RunConfig, after: RunConfig) -> list[tuple[str, Any, Any]]:
+    """Settings that differ: dotted name, value before, value after."""
     left, right = (_flatten(json.loads(config.to_json())) for config in (before, after))
     return [
-        key if key in PATHS else f"{key}: {left.get(key)} became {right.get(key)}"
+        (key, left.get(key), right.get(key))
         for key in sorted(left | right)
         if left.get(key) != right.get(key)
     ]

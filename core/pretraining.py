@@ -13,9 +13,9 @@ from core.config import DataSettings, PixelSettings, Settings
 from core.data.cache import PixelCache
 from core.data.scan import import_dataset
 from core.errors import ConfigError
-from core.teachers.base import TeacherSpec
 from core.teachers.pretrain import pretrain
 from core.teachers.pretrain_recipe import Lesson, PretrainSettings
+from core.teachers.spec import TeacherSpec
 from core.types import Reporter
 
 

@@ -9,15 +9,19 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.config import RunConfig, config_differences, load_config, parse_config
-from core.errors import ConfigError, RunError
+from core.errors import BedsideError, ConfigError, RunError, TrainingError
 from core.files import read_json, write_json
+from core.outbound import watch_connections
+from core.runs.companion import runs_beside
 from core.runs.events import EventWriter
+from core.runs.extend import read_origin
 from core.runs.layout import RunFolder
 from core.runs.work import run_worker
 from core.types import SplitName
@@ -33,6 +37,7 @@ def main(arguments: list[str]) -> int:
     """Work on the run whose folder is the one argument; returns the exit code."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     run = RunFolder(Path(arguments[0]).resolve())
+    watch_connections(run.path.parent.parent, "run")
     return run_worker(run, lambda writer: Job(run, writer).work(), lambda: _device(run))
 
 
@@ -63,7 +68,7 @@ class Job:
         """
         import torch
 
-        from core.training.device import choose_threads
+        from core.machine import choose_threads
 
         config = load_config(self.run.config)
         torch.set_num_threads(choose_threads(config.device.threads))
@@ -71,6 +76,7 @@ class Job:
         teacher = self._teacher(config, dataset)
         self._pledge(config, dataset, teacher)
         self._cost(config, dataset, teacher)
+        self._take_over()
         session = self._session(config, dataset, teacher)
         student = session.train()
         self._probe(session)
@@ -152,8 +158,8 @@ class Job:
         """What student and teacher cost on this machine, measured once."""
         import torch
 
-        from core.students.base import STUDENTS
         from core.students.cost import measure_cost, measure_module
+        from core.students.spec import STUDENTS
 
         file = self.run.path / "student.json"
         if file.exists():
@@ -172,6 +178,27 @@ class Job:
         named = {"name": spec.name, "title": spec.title, "family": spec.family}
         facts = named | {"summary": spec.summary, "teacher_cost": teacher_card}
         write_json(file, asdict(card) | facts)
+
+    def _take_over(self) -> None:
+        """Begin an extension with the checkpoints of the run that it extends; once."""
+        from core.training.checkpoint import CheckpointFolder, take_over
+
+        origin = read_origin(self.run)
+        if origin is None or not self.run.inherited.exists():
+            return
+        target = CheckpointFolder(self.run.checkpoints)
+        if target.newest() is None:
+            found = take_over(CheckpointFolder(self.run.inherited), target)
+            if found is None:
+                raise TrainingError(
+                    "T43",
+                    "The checkpoints of the run to be extended are damaged",
+                    item=origin.run,
+                    todo="Start a new run with more passes.",
+                )
+            text = f"Goes on from step {found.step} of run {origin.run}"
+            self.writer.alert("info", "T24", text)
+        shutil.rmtree(self.run.inherited)
 
     def _session(self, config: RunConfig, dataset: Dataset, teacher: Teacher | None) -> Session:
         from core.data.cache import PixelCache
@@ -211,13 +238,20 @@ class Job:
         export_student(student, card, self.run.export, PixelCache(dataset.folder).images(rows))
 
     def _assess(self) -> None:
-        from core.assess import assess_validation, write_companion
-        from core.evaluation.report import write_report
+        """The figures and the report; a student-only run also puts itself beside its fellows."""
+        from core.assess import assess_validation, refresh_report
 
         self.writer.phase("evaluate", "Computing the figures on the validation images")
         assess_validation(self.run, self.writer)
-        write_companion(self.run, self.writer)
-        write_report(self.run, self._workspace)
+        refresh_report(self.run, self.writer)
+        for beside in runs_beside(self.run):
+            self.writer.phase(
+                "compare", f"Putting this run beside {load_config(beside.config).name}"
+            )
+            try:
+                refresh_report(beside, self.writer, alone=self.run)
+            except BedsideError as error:  # the other run's trouble is not this one's
+                self.writer.alert("warning", error.code, f"{error.what} ({beside.id})")
 
 
 def _changed(run: RunFolder, what: str) -> RunError:

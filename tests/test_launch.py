@@ -33,6 +33,18 @@ if sys.argv[1] == "nap":
 print(json.dumps([sys.argv[1:], os.getcwd(), tinypack.VERSION, sys.prefix]))
 sys.exit(int(os.environ.get("TINY_EXIT", "0")))
 """
+ECHO_APP = """
+import json, os, sys, time
+import tinypack
+if "TINY_NAP" in os.environ:
+    try:
+        print("serving", flush=True)
+        time.sleep(30)
+    except KeyboardInterrupt:
+        print("ended", flush=True)
+        sys.exit(0)
+print(json.dumps(["app", sys.argv[1:], os.getcwd(), os.environ["MALLOC_TRIM_THRESHOLD_"]]))
+"""
 FAKE_PYTEST = """
 import json, os, sys
 print(json.dumps([sys.argv[1:], os.getcwd()]))
@@ -71,6 +83,8 @@ def write_copy(folder: Path) -> Path:
     (folder / "core").mkdir()
     (folder / "core" / "__init__.py").touch()
     (folder / "core" / "cli.py").write_text(ECHO_CLI)
+    (folder / "app").mkdir()
+    (folder / "app" / "main.py").write_text(ECHO_APP)
     return folder
 
 
@@ -138,14 +152,45 @@ def echoed(done: subprocess.CompletedProcess[str]) -> list:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_without_a_command_nothing_is_run(tmp_path: Path) -> None:
+def test_help_installs_nothing(tmp_path: Path) -> None:
     folder = write_copy(tmp_path)
-    done = start(folder)
-    assert done.returncode == 0
-    assert "next release" in done.stdout
-    assert "demo " in done.stdout
+    for asked in ("--help", "help", "-h"):
+        done = start(folder, asked)
+        assert done.returncode == 0
+        assert "demo " in done.stdout
+        assert "--port N" in done.stdout
     assert not (folder / ".venv").exists()
-    assert start(folder, "--help").stdout in done.stdout
+
+
+def test_without_a_command_the_app_starts(installed: Path, tmp_path: Path) -> None:
+    done = start(installed, cwd=tmp_path)
+    assert echoed(done)[:3] == ["app", [], str(tmp_path)]
+    done = start(installed, "--cpu", "--port=9001", "--no-browser")
+    assert echoed(done)[1] == ["--port", "9001", "--no-browser"]
+
+
+def test_ctrl_c_ends_the_app_which_says_so(installed: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, str(installed / "launch.py"), "--port", "9002"],
+        env=environ(None) | {"TINY_NAP": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"serving\n"
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        said, complained = process.communicate(timeout=20)
+    assert (said, complained, process.returncode) == (b"ended\n", b"", 0)
+
+
+def test_the_interface_is_measured_with_the_test_packages(copy: Path, wheels: Path) -> None:
+    (copy / "tests" / "bench").mkdir(parents=True)
+    (copy / "tests" / "bench" / "interface.py").write_text(ECHO_CLI)
+    (copy / "requirements-dev.txt").write_text("pytest==1.0\n")
+    done = start(copy, "bench", "interface", "--json", "x", index=wheels)
+    assert echoed(done)[0] == ["--json", "x"]
+    assert any((copy / ".venv").rglob("pytest.py"))
 
 
 def test_first_start_shows_each_package(first_start: tuple[Path, str]) -> None:
@@ -346,7 +391,13 @@ def test_wheels_from_an_empty_folder_is_a_sentence(copy: Path, tmp_path: Path) -
     assert "There are no packages in" in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [["--wheel", "x", "runs"], ["--wheels"], ["wheels"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--wheel", "x", "runs"], ["--wheels"], ["wheels"], ["--port"], ["--port", "x"],
+        ["--port", "9000", "demo"], ["--no-browser", "runs"], ["--no-browser=1"],
+    ],
+)  # fmt: skip
 def test_wrong_options_are_a_sentence_and_install_nothing(
     starter: ModuleType, arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -397,7 +448,7 @@ def test_pip_command_is_a_list_without_a_shell(starter: ModuleType, tmp_path: Pa
 def test_cpu_by_option_or_environment(starter: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BEDSIDE_CPU", raising=False)
     assert starter.read_options(["--cpu", "demo", "--json", "x"]) == (
-        {"wheels": None, "cpu": True},
+        {"wheels": None, "cpu": True, "app": []},
         ["demo", "--json", "x"],
     )
     assert starter.read_options(["demo", "--cpu"])[0]["cpu"] is False

@@ -23,7 +23,7 @@ from core.data.phantom import write_demo
 from core.data.scan import import_dataset
 from core.data.split import split_images
 from core.files import sha256_file, write_json
-from core.teachers.base import TeacherSpec
+from core.teachers.spec import TeacherSpec
 from core.types import AlertLevel, SilentReporter
 
 SIDE = 32

@@ -33,7 +33,8 @@ from core.data.manifest import Dataset
 from core.data.scan import import_dataset
 from core.data.split import split_images
 from core.files import workspace_folder
-from core.teachers.base import Teacher, TeacherSpec, build_network
+from core.teachers.base import Teacher, build_network
+from core.teachers.spec import TeacherSpec
 from core.training.device import Chosen
 from core.training.loop import Trainer
 from core.training.session import Places, prepare

@@ -34,10 +34,11 @@ from core.errors import ConfigError
 from core.evaluation.comparison import difference
 from core.evaluation.figures import evaluate
 from core.files import workspace_folder
-from core.teachers.base import Teacher, TeacherSpec, build_network
+from core.teachers.base import Teacher, build_network
 from core.teachers.catalogue import card_hashes, find_teacher
 from core.teachers.checkpoint import load_teacher
 from core.teachers.probe import fit_probe
+from core.teachers.spec import TeacherSpec
 from core.types import Reporter
 
 FOLDS = 5

@@ -17,6 +17,7 @@ from core.files import read_json, workspace_folder
 from core.presets import demo_config
 from core.runs.layout import RunFolder
 from core.runs.process import launch, prepare_resume, request_finish, request_stop
+from core.runs.starting import extend_run, start_companion
 from core.runs.status import RunStatus, status
 from core.runs.store import RunStore, disk_used
 
@@ -51,6 +52,23 @@ def resume(name: RunName, json_file: JsonFile = None) -> None:
     prepare_resume(found)
     launch(found)
     _show(_finish(found), json_file)
+
+
+@app.command()
+def extend(
+    name: RunName,
+    epochs: Annotated[int, typer.Option(help="Passes over the training images to add.")],
+    detach: Annotated[bool, typer.Option(help="Start it and return at once.")] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Go on with a completed run for more passes, as a new run; the first one stays as it is."""
+    store = RunStore(workspace_folder())
+    started = extend_run(store, store.open(name), epochs)
+    if detach:
+        console.print(f"Started {started.run.id}")
+        write_result(json_file, {"run": started.run.id, "status": status(started.run).value})
+        return
+    _show(_finish(started.run), json_file)
 
 
 @app.command()
@@ -131,12 +149,12 @@ def export(
     ] = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Copy a run's student (weights, ONNX, preprocessing) to a folder, its checksums verified."""
-    from core.inference.export import copy_export
+    """Copy a run's student and its report to a new folder, the checksums verified."""
+    from core.inference.hand_over import choose_target, hand_over
 
     found = RunStore(workspace_folder()).open(name)
-    to = to or Path.cwd() / f"{found.id}-student"
-    copy_export(found.export, to)
+    to = choose_target(str((to or Path(f"{found.id}-student")).absolute()), workspace_folder())
+    hand_over(found, to)
     parity = read_json(found.export / "parity.json")
     console.print(
         f"Copied to {to}. Largest difference of the formats {parity['max_difference']:.1e}"
@@ -209,30 +227,21 @@ def _finish(started: RunFolder, *, compare: bool = False) -> dict[str, Any]:
         return _facts(started)
     if not compare:
         return _facts(started)
-    request = load_config(started.config)
-    alone = request.model_copy(
-        update={
-            "name": f"{request.name} alone"[:60],
-            "method": request.method.model_copy(update={"name": "student_only"}),
-        }
-    )
-    other = RunStore(workspace_folder()).create(alone)
-    launch(other)
-    _finish(other)
+    alone = start_companion(RunStore(workspace_folder()), started)
+    if alone.new:
+        _finish(alone.run)  # which writes the report of `started` anew
     return _write_report(started, open_test=False)
 
 
 def _write_report(found: RunFolder, *, open_test: bool) -> dict[str, Any]:
     from core import assess
-    from core.evaluation.report import write_report
 
     with BarReporter() as reporter:
         if open_test:
             reporter.phase("test", "Scoring the test set")
             assess.open_test(found, reporter)
         reporter.phase("report", "Writing the report")
-        assess.write_companion(found, reporter)
-        write_report(found, workspace_folder())
+        assess.refresh_report(found, reporter)
     return _facts(found)
 
 

@@ -50,7 +50,7 @@ def fetch(
 ) -> None:
     """Download one teacher from the hub: the only command that leaves this machine."""
     from core.teachers.catalogue import find_teacher
-    from core.teachers.checkpoint import fetch_from_hub
+    from core.teachers.fetch import fetch_from_hub
 
     spec = find_teacher(name)
     console.print(f"{spec.title}: {spec.licence}. {spec.licence_note}", highlight=False)
@@ -68,8 +68,8 @@ def students(
     json_file: JsonFile = None,
 ) -> None:
     """List the students and what each costs on this machine."""
-    from core.students.base import STUDENTS
     from core.students.cost import measure_cost
+    from core.students.spec import STUDENTS
 
     names = STUDENTS.names()
     costs = {}
@@ -127,9 +127,9 @@ def pretrain(
     """Train a teacher on folders of images. Interrupted, the same command goes on."""
     import torch
 
+    from core.machine import choose_threads
     from core.pretraining import folder_recipe, read_recipe, run_recipe
     from core.teachers.pretrain_recipe import PretrainSettings
-    from core.training.device import choose_threads
 
     torch.set_num_threads(threads or choose_threads(0))
     if recipe is not None:

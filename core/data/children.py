@@ -16,18 +16,21 @@ import sys
 import threading
 import types
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from core.config import PixelSettings
 from core.data.fit import fit_picture
-from core.data.picture import Failure, Picture
+from core.data.picture import Failure, Picture, Raster
 from core.data.readers.base import HEAD_BYTES, image_suffixes, reader_for
 from core.errors import DataError
 from core.files import sha256_bytes
+from core.outbound import watch_connections, watched
+
+Make = Callable[[Raster, PixelSettings, str, bytes], Picture]  # importable by its name
 
 LARGEST_FILE = 512 * 2**20  # bytes; larger ones hold many frames or volumes
 _starting = threading.Lock()
@@ -47,7 +50,7 @@ class DecodeLimits:
 
 
 def decode_file(
-    path: Path, settings: PixelSettings, key: bytes, temporary: Path
+    path: Path, settings: PixelSettings, key: bytes, temporary: Path, make: Make = fit_picture
 ) -> Picture | Failure:
     """Decode one file. Called in a child; never raises for a bad file.
 
@@ -56,6 +59,7 @@ def decode_file(
         settings: Size, fit and window of the result.
         key: Site key for the patient's number.
         temporary: Private folder for decoders.
+        make: What is made of the decoded image: the cache's picture, or that and more.
     """
     sha256 = ""
     reader = None
@@ -68,7 +72,7 @@ def decode_file(
         with warnings.catch_warnings(record=True) as heard:
             warnings.simplefilter("always")
             raster = reader.read(content, settings, temporary)
-        picture = fit_picture(raster, settings, sha256, key)
+        picture = make(raster, settings, sha256, key)
         return (
             picture if not heard else _with_note(picture, f"{len(heard)} warnings of the decoder")
         )
@@ -102,7 +106,7 @@ def _not_an_image(content: bytes) -> DataError:
 
 def _with_note(picture: Picture, note: str) -> Picture:
     notes = "; ".join(part for part in (picture.notes, note) if part)
-    return Picture(**{**vars(picture), "notes": notes})
+    return replace(picture, notes=notes)
 
 
 def _read_regular(path: Path) -> bytes:
@@ -121,8 +125,12 @@ def serve(
     key: bytes,
     limits: DecodeLimits,
     temporary: Path,
+    workspace: Path | None,
+    make: Make,
 ) -> None:
     """Main function of a child: say "ready", then answer (name, path) with (name, result)."""
+    if workspace is not None:
+        watch_connections(workspace, "decoder")
     with Path(os.devnull).open("r+b", buffering=0) as silence:
         _isolate(silence.fileno())
         reader_for(b"")  # load every reader now, so that no file is charged for it
@@ -134,7 +142,7 @@ def serve(
                 # Ends this process even if native code hangs and the parent is gone.
                 with contextlib.suppress(RuntimeError):  # no memory for its thread
                     faulthandler.dump_traceback_later(limits.timeout_s + 5, exit=True, file=silence)
-                result = decode_file(Path(path), settings, key, temporary)
+                result = decode_file(Path(path), settings, key, temporary, make)
                 faulthandler.cancel_dump_traceback_later()
                 connection.send((name, result))
 
@@ -161,12 +169,12 @@ def _limit_memory(extra: int) -> None:
 
 
 def start_child(
-    settings: PixelSettings, key: bytes, limits: DecodeLimits, temporary: Path
+    settings: PixelSettings, key: bytes, limits: DecodeLimits, temporary: Path, make: Make
 ) -> tuple[BaseProcess, Connection]:
     """Start a decoding child and return it with the parent's end of its pipe."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    arguments = (theirs, settings, key, limits, temporary)
+    arguments = (theirs, settings, key, limits, temporary, watched(), make)
     process = context.Process(target=serve, args=arguments, name="bedside-decoder", daemon=True)
     with _without_main():
         process.start()

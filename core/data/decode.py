@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from core.config import PixelSettings
-from core.data.children import DecodeLimits, start_child
+from core.data.children import DecodeLimits, Make, start_child
+from core.data.fit import fit_picture
 from core.data.keys import random_key
 from core.data.picture import Failure, Picture
 from core.errors import SystemError_
@@ -66,6 +67,7 @@ class DecoderPool:
         timeout_s: Longest time for one file.
         key: Site key for patients' numbers; a random one when they need not be recognised again.
         memory_mb: Memory a child may take for one file.
+        make: What is made of each decoded image; see `core.data.view` for the other choice.
 
     Use as a context manager; children are started on first use and ended on exit.
     """
@@ -78,11 +80,13 @@ class DecoderPool:
         *,
         key: bytes | None = None,
         memory_mb: int = 2048,
+        make: Make = fit_picture,
     ) -> None:
         self.workers = max(1, workers)
         self.pixels = pixels
         self.limits = DecodeLimits(timeout_s, memory_mb * 2**20)
         self.restarts = 0
+        self._make = make
         self._key = key or random_key()
         self._children: list[_Child] = []
         self._suspects: set[str] = set()
@@ -148,7 +152,8 @@ class DecoderPool:
         """Fill every child's queue; True once the source has no more."""
         while len(self._children) < self.workers:
             slot = Path(tempfile.mkdtemp(dir=self._temporary))
-            self._children.append(_Child(*start_child(self.pixels, self._key, self.limits, slot)))
+            started = start_child(self.pixels, self._key, self.limits, slot, self._make)
+            self._children.append(_Child(*started))
         for depth in range(QUEUED):  # level by level, so that few files spread over all children
             for child in [child for child in self._children if child.ready]:
                 if len(child.asked) > depth:

@@ -37,6 +37,20 @@ def fit_picture(raster: Raster, settings: PixelSettings, sha256: str, key: bytes
     )
 
 
+def place_in_square(height: int, width: int, settings: PixelSettings) -> tuple[int, int, int, int]:
+    """Where an image of `height` rows and `width` columns lies in the square the cache keeps.
+
+    Returns:
+        First row, first column, number of rows, number of columns.
+    """
+    side = settings.size_px
+    if settings.fit == "stretch":
+        return 0, 0, side, side
+    scale = side / max(height, width)
+    rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    return (side - rows) // 2, (side - columns) // 2, rows, columns
+
+
 def _channels(pixels: Array) -> Array:
     """``[1, H, W]`` for grey pictures, however they were stored, else ``[3, H, W]``."""
     if pixels.ndim == 2:
@@ -50,14 +64,8 @@ def _channels(pixels: Array) -> Array:
 def _square(channels: Array, settings: PixelSettings, *, wide: bool) -> Pixels:
     """Resize (bilinear with antialiasing), pad with black, and round to the cache's type."""
     side = settings.size_px
-    height, width = channels.shape[1:]
-    if settings.fit == "stretch":
-        rows = columns = side
-    else:
-        scale = side / max(height, width)
-        rows, columns = max(1, round(height * scale)), max(1, round(width * scale))
+    top, left, rows, columns = place_in_square(channels.shape[1], channels.shape[2], settings)
     square = np.zeros((len(channels), side, side), np.uint16 if wide else np.uint8)
-    top, left = (side - rows) // 2, (side - columns) // 2
     for target, channel in zip(square, channels, strict=True):
         target[top : top + rows, left : left + columns] = _resized(
             channel, rows, columns, wide=wide

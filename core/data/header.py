@@ -16,7 +16,7 @@ from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID, UID_dictionary  # type: ignore[attr-defined]
 
-from core.data.pixels import Grey, Table
+from core.data.grey import Grey, Table
 from core.data.transfer import (
     DEFLATED,
     NATIVE,
@@ -38,7 +38,8 @@ IMAGE_TAGS = [
     "BluePaletteColorLookupTableDescriptor", "RedPaletteColorLookupTableData",
     "GreenPaletteColorLookupTableData", "BluePaletteColorLookupTableData",
     "SegmentedRedPaletteColorLookupTableData", "SegmentedGreenPaletteColorLookupTableData",
-    "SegmentedBluePaletteColorLookupTableData", "PixelData",
+    "SegmentedBluePaletteColorLookupTableData", "PixelSpacing", "ImagerPixelSpacing",
+    "ImageOrientationPatient", "PatientOrientation", "PixelData",
 ]  # fmt: skip
 IMAGE_CLASSES = frozenset(
     uid

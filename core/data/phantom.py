@@ -13,6 +13,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def write_demo(
     patients: int = 240,
     images_per_patient: int = 3,
     size_px: int = 128,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Write the demo data, or find it written.
 
@@ -57,6 +59,7 @@ def write_demo(
         patients: At least 1; the classes alternate.
         images_per_patient: Views of the one lesion of a patient.
         size_px: Side of the pictures.
+        progress: Told how many patients are drawn, of how many; what it raises ends the work.
 
     Returns:
         ``folder/images``, to be imported.
@@ -80,6 +83,8 @@ def write_demo(
     table = [["file", "label", "patient_id"]]
     for number in range(patients):
         table += _write_patient(folder, seed, number, images_per_patient, size_px)
+        if progress:
+            progress(number + 1, patients)
     text = io.StringIO(newline="")
     csv.writer(text, lineterminator="\n").writerows(table)
     write_bytes(folder / "images" / "labels.csv", text.getvalue().encode("utf-8"))

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.data.grey import Grey
+
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Array = NDArray[Any]
 
@@ -24,6 +26,11 @@ class Raster:
         window: How stored values became [0, 1], in words.
         patient: The header's patient number as it stands. It never leaves the child process.
         notes: What was done or ignored that the user may want to know.
+        stored: ``[H, W]`` integers before any window, for a viewer; None where `pixels` are they.
+        grey: What they mean.
+        spacing: Millimetres between rows and between columns, or None.
+        edges: Where left, top, right and bottom of the picture lie in the body, as DICOM's letters
+            ("R", "AL"); empty where the file does not say.
     """
 
     pixels: Array
@@ -33,6 +40,10 @@ class Raster:
     window: str
     patient: str = ""
     notes: tuple[str, ...] = ()
+    stored: Array | None = None
+    grey: Grey | None = None
+    spacing: tuple[float, float] | None = None
+    edges: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

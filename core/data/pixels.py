@@ -7,57 +7,14 @@ of one picture's own extremes unless the record says so.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from core.config import Window
+from core.data.grey import Grey
 from core.data.picture import Array
 
 FALLBACK_PERCENTILES = (0.5, 99.5)  # clips burnt-in marks and metal, keeps the anatomy
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
-
-
-@dataclass(frozen=True)
-class Table:
-    """A look-up table: `first` maps to `values[0]`; below and above, the ends are repeated."""
-
-    first: int
-    values: Array
-
-    def apply(self, stored: Array) -> Array:
-        """Map each value (rounded to an integer) to float64."""
-        places = np.rint(stored).astype(np.int64) - self.first
-        return self.values.astype(np.float64)[np.clip(places, 0, len(self.values) - 1)]
-
-
-@dataclass(frozen=True)
-class Grey:
-    """What a header says about its grey values.
-
-    Attributes:
-        bits: Bits stored, in [1, 32].
-        signed: Whether stored values are two's complement.
-        slope: Factor of the modality step; finite and not 0.
-        intercept: Summand of the modality step.
-        modality_table: Replaces slope and intercept.
-        windows: (center, width) pairs as the file lists them, valid or not.
-        function: VOI LUT function, as the file spells it.
-        voi_table: Takes precedence over the windows.
-        inverted: MONOCHROME1: the smallest value is white.
-        padding: Inclusive range of stored values outside the picture, or None.
-    """
-
-    bits: int
-    signed: bool
-    slope: float = 1.0
-    intercept: float = 0.0
-    modality_table: Table | None = None
-    windows: tuple[tuple[float, float], ...] = ()
-    function: str = "LINEAR"
-    voi_table: Table | None = None
-    inverted: bool = False
-    padding: tuple[int, int] | None = None
 
 
 def modality_values(stored: Array, grey: Grey) -> Array:
@@ -99,7 +56,7 @@ def render(stored: Array, grey: Grey, fixed: Window | None) -> tuple[Array, str]
     Returns:
         ``[H, W]`` float32 in [0, 1], more is brighter, padding 0; and the window in words.
     """
-    outside = _padding_mask(stored, grey)
+    outside = padding_mask(stored, grey)
     values = modality_values(stored, grey)
     shown, words = _apply_voi(values, grey, fixed, outside)
     if grey.inverted:
@@ -112,7 +69,7 @@ def render(stored: Array, grey: Grey, fixed: Window | None) -> tuple[Array, str]
 
 def valid_windows(grey: Grey) -> list[tuple[int, float, float]]:
     """The windows that can be applied, as (place in the file's list from 1, center, width)."""
-    least = 1.0 if _function(grey) == "LINEAR" else 1e-9
+    least = 1.0 if window_function(grey) == "LINEAR" else 1e-9
     return [
         (place, center, width)
         for place, (center, width) in enumerate(grey.windows, start=1)
@@ -120,7 +77,8 @@ def valid_windows(grey: Grey) -> list[tuple[int, float, float]]:
     ]
 
 
-def _function(grey: Grey) -> str:
+def window_function(grey: Grey) -> str:
+    """The function of the file's windows; LINEAR where it names an unknown one."""
     return grey.function if grey.function in FUNCTIONS else "LINEAR"
 
 
@@ -137,35 +95,42 @@ def _apply_voi(
     usable = valid_windows(grey)
     if usable:
         place, center, width = usable[0]
-        words = f"file {place} of {len(grey.windows)}: {center:g}/{width:g} {_function(grey)}"
+        function = window_function(grey)
+        words = f"file {place} of {len(grey.windows)}: {center:g}/{width:g} {function}"
         if grey.function not in FUNCTIONS:
             words += " (unknown function ignored)"
-        return windowed(values, center, width, _function(grey)), words
-    shown, words = _fallback(values, grey, outside)
-    return shown, words + (" (window ignored)" if grey.windows else " (no window)")
+        return windowed(values, center, width, function), words
+    low, high, words = fallback_range(values, grey, outside)
+    words += " (window ignored)" if grey.windows else " (no window)"
+    return _scaled(values, low, high), words
 
 
-def _fallback(values: Array, grey: Grey, outside: Array | None) -> tuple[Array, str]:
-    """Without a window: the whole stored range up to 8 bits, percentiles of the picture above."""
+def fallback_range(values: Array, grey: Grey, outside: Array | None) -> tuple[float, float, str]:
+    """Without a window: the whole stored range up to 8 bits, percentiles of the picture above.
+
+    Returns:
+        The values shown black and white, and which they are in words.
+    """
     if grey.bits <= 8 and grey.modality_table is None:
         least = -(2 ** (grey.bits - 1)) if grey.signed else 0
         ends = [
             stored * grey.slope + grey.intercept for stored in (least, least + 2**grey.bits - 1)
         ]
-        return _scaled(values, min(ends), max(ends)), f"full range {min(ends):g}..{max(ends):g}"
+        return min(ends), max(ends), f"full range {min(ends):g}..{max(ends):g}"
     inside = values if outside is None or outside.all() else values[~outside]
     low, high = (float(edge) for edge in np.percentile(inside, FALLBACK_PERCENTILES))
     if high <= low:  # a picture of nearly one value: keep what little it has
         low, high = float(inside.min()), float(inside.max())
     lower, upper = FALLBACK_PERCENTILES
-    return _scaled(values, low, high), f"percentiles {lower}-{upper}: {low:g}..{high:g}"
+    return low, high, f"percentiles {lower}-{upper}: {low:g}..{high:g}"
 
 
 def _scaled(values: Array, low: float, high: float) -> Array:
     return np.clip((values - low) / (high - low if high > low else 1.0), 0.0, 1.0)
 
 
-def _padding_mask(stored: Array, grey: Grey) -> Array | None:
+def padding_mask(stored: Array, grey: Grey) -> Array | None:
+    """Where `stored` lies outside the picture; None where it nowhere does."""
     if grey.padding is None:
         return None
     mask = (stored >= min(grey.padding)) & (stored <= max(grey.padding))

@@ -54,8 +54,8 @@ def import_dataset(settings: DataSettings, workspace: Path, reporter: Reporter) 
     """
     pattern = _pattern(settings.patient_pattern)
     key = site_key(private_folder(workspace))
+    root = _source(settings, workspace, reporter)
     reporter.phase("import", "Looking through the folder")
-    root = _source(settings, workspace)
     listing = list_folder(root)
     folder = private_folder(workspace / "datasets") / _identity(settings, root, listing, key)
     known = _existing(folder)
@@ -111,7 +111,7 @@ def _build(source: _Source, building: Path, folder: Path, reporter: Reporter) ->
     rows += [_absent_row(source, name, label) for name, label in labelling.absent.items()]
     images = _without_contradictions(manifest_table(rows))
     if not (images["code"] == "").any():
-        raise DataError("I03", "No image in the folder can be used. " + _most_frequent(images))
+        raise _nothing_usable(images)
     dataset = Dataset(
         folder=folder,
         id=folder.name,
@@ -245,10 +245,18 @@ def _require_root(root: Path, done: int, total: int, failure: Failure) -> None:
         )
 
 
-def _source(settings: DataSettings, workspace: Path) -> Path:
-    if settings.source == DEMO:
-        return write_demo(workspace / "demo-data")
-    return Path(settings.source).expanduser().absolute()
+def _source(settings: DataSettings, workspace: Path, reporter: Reporter) -> Path:
+    if settings.source != DEMO:
+        return Path(settings.source).expanduser().absolute()
+
+    def drawn(done: int, total: int) -> None:
+        if done == 1:
+            reporter.phase("demo", "Drawing the synthetic patients")
+        if reporter.stop_requested():
+            raise Stopped
+        reporter.progress(done, total)
+
+    return write_demo(workspace / "demo-data", progress=drawn)
 
 
 def _identity(settings: DataSettings, root: Path, listing: Listing, key: bytes) -> str:
@@ -283,12 +291,17 @@ def _clear_leftovers(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _most_frequent(images: pd.DataFrame) -> str:
+def _nothing_usable(images: pd.DataFrame) -> DataError:
+    what = "No image in the folder can be used. "
     if images.empty:
-        return "It holds no image."
+        todo = "Choose the folder that holds DICOM, PNG, JPEG or TIFF files, or one above it."
+        return DataError("I03", what + "It holds no image", todo=todo)
     counts = images.groupby(["code", "reason"]).size().sort_values(ascending=False)
     code, reason = counts.index[0]
-    return f"Most frequent reason: [{code}] {reason}"
+    todo = "Choose another folder, or mend what is named."
+    if code == "L01":
+        todo = "Put the images into one folder for each class, or a table labels.csv beside them."
+    return DataError("I03", f"{what}Most frequent reason: [{code}] {reason}", todo=todo)
 
 
 def _pattern(text: str) -> re.Pattern[str] | None:

@@ -104,7 +104,8 @@ def _content(facts: Facts) -> dict[str, Any]:
         "environment": tables.environment_rows(facts.environment),
         "training_time": _training_time(facts),
         "hashes": _hashes(facts),
-        "command": f"python launch.py run workspace/runs/{facts.run_id}/config.json",
+        "extended": words.extension(facts.origin, facts.config.train.epochs),
+        "command": _command(facts),
     }
 
 
@@ -227,6 +228,14 @@ def _limits(facts: Facts) -> list[str]:
         "No figures are given by sex, age, site or scanner, because these are not kept.",
         "Research use only. Not for diagnosis. This is not a medical device.",
     ]
+
+
+def _command(facts: Facts) -> str:
+    """What repeats the run."""
+    if facts.origin:
+        passes = facts.config.train.epochs - facts.origin.passes
+        return f"python launch.py extend {facts.origin.run} --epochs {passes}"
+    return f"python launch.py run workspace/runs/{facts.run_id}/config.json"
 
 
 def _training_time(facts: Facts) -> str:

@@ -21,6 +21,7 @@ from core.evaluation.comparison import difference
 from core.evaluation.figures import evaluate
 from core.files import read_json
 from core.runs.events import Event, read_events
+from core.runs.extend import Origin, read_origin
 from core.runs.layout import RunFolder
 from core.types import Task
 
@@ -57,6 +58,7 @@ class Facts:
         teacher_beside: The linear-probed teacher on the student's images, by split, where its
             probabilities are known.
         temperature: Fitted on validation, or None.
+        origin: Where the run began, if it extends another.
     """
 
     run_id: str
@@ -75,6 +77,7 @@ class Facts:
     openings: list[Json]
     teacher_beside: dict[str, Beside]
     temperature: float | None
+    origin: Origin | None = None
 
     @property
     def classes(self) -> list[str]:
@@ -127,6 +130,7 @@ def read_facts(run: RunFolder, workspace: Path) -> Facts:
         openings=_openings(workspace / "test_openings.jsonl", split.get("sha256"), test, run.id),
         teacher_beside=compared,
         temperature=_temperature(scores["validation"], images, validation) if validation else None,
+        origin=read_origin(run),
     )
 
 

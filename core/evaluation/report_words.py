@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from core.runs.extend import Origin
 from core.types import Task
 
 NARROW = "\u202f"  # narrow no-break space: before %, between digits and unit
@@ -199,6 +200,19 @@ def comparison(figure: FigureDict, first: str, second: str, confidence: float) -
         f"{told} The interval includes zero: these patients cannot tell the two apart, which is "
         f"not the same as the two being equal. {first} may be anything from "
         f"{abs(low):.3f} worse to {high:.3f} better."
+    )
+
+
+def extension(origin: Origin | None, passes: int) -> str:
+    """Where an extended run began and what that means; empty for a run from the start."""
+    if origin is None:
+        return ""
+    before, total = (count(each, "pass", "passes") for each in (origin.passes, passes))
+    return (
+        f"This run goes on from run {origin.run}, whose weights and optimiser it took over after "
+        f"{before} (step {number(origin.step)}). The learning rate and the weights of the loss "
+        f"terms were planned anew for {total} in all, so the rate rises at the seam. The curves "
+        "show both runs, and the epoch that was kept is the best of both."
     )
 
 

@@ -46,7 +46,7 @@ def list_images(paths: Sequence[Path]) -> list[Path]:
 
 
 def predict_paths(
-    classifier: Classifier, paths: Sequence[Path], reporter: Reporter
+    classifier: Classifier, paths: Sequence[Path], reporter: Reporter, *, partial: bool = False
 ) -> pd.DataFrame:
     """Decode files as in the import and classify them.
 
@@ -54,6 +54,7 @@ def predict_paths(
         classifier: An opened model.
         paths: Image files; the same file may come twice.
         reporter: Told the progress, by number alone: names go into the table and nowhere else.
+        partial: When asked to stop, return the rows so far instead of raising.
 
     Returns:
         One row per path, in their order: ``file`` (shortened to what tells the paths apart),
@@ -63,7 +64,7 @@ def predict_paths(
         "; "), ``above_<class>`` (True, False, or missing without a threshold).
 
     Raises:
-        Stopped: The reporter asked to stop.
+        Stopped: The reporter asked to stop, and `partial` was not asked for.
     """
     card = classifier.card
     reporter.phase("predict", f"Reading and classifying {len(paths)} files")
@@ -74,10 +75,12 @@ def predict_paths(
         while group := list(islice(results, BATCH)):
             rows += _classified(classifier, group)
             reporter.progress(len(rows), len(paths))
-            if reporter.stop_requested():
-                raise Stopped
+            if reporter.stop_requested() and len(rows) < len(paths):
+                if not partial:
+                    raise Stopped
+                break
     table = pd.DataFrame(rows, columns=_columns(card.classes)[1:])
-    table.insert(0, "file", _short_names(paths))
+    table.insert(0, "file", _short_names(paths)[: len(rows)])
     return table
 
 
@@ -122,11 +125,12 @@ def _classified(
     if inputs:
         scores = classifier.probabilities(torch.cat(list(inputs.values())))
         for place, answer in zip(inputs, scores, strict=True):
-            rows[place] = _answered(answer, classifier.card)
+            rows[place] = answer_row(answer, classifier.card)
     return rows
 
 
-def _answered(scores: Probabilities, card: ModelCard) -> dict[str, object]:
+def answer_row(scores: Probabilities, card: ModelCard) -> dict[str, object]:
+    """The columns of `predict_paths` but ``file``, for one picture's probabilities."""
     if not np.isfinite(scores).all():
         return _failed("M49", "The model's answer to this picture is not a number.")
     found = dict(zip(card.classes, map(float, scores), strict=True))

@@ -16,6 +16,8 @@ from core.types import Task
 CARD_FILE: Final = "model.json"
 WEIGHTS_FILE: Final = "model.safetensors"
 ONNX_FILE: Final = "model.onnx"
+README_FILE: Final = "README.txt"
+PARITY_FILE: Final = "parity.json"
 NOTICE: Final = "Research use only. Not for diagnosis."
 LARGEST_CARD = 4_000_000  # bytes; a card is a few kilobytes
 

@@ -19,22 +19,22 @@ from core.files import sha256_file, write_bytes, write_json, write_text
 from core.inference.card import (
     CARD_FILE,
     ONNX_FILE,
+    PARITY_FILE,
+    README_FILE,
     WEIGHTS_FILE,
     ModelCard,
     TeacherNote,
     bedside_version,
-    open_card,
     read_card,
 )
 from core.inference.onnx_file import write_onnx
 from core.inference.predictor import OnnxPredictor, Predictor
 from core.inference.readme import readme_text
-from core.students.base import STUDENTS, Student
+from core.students.base import Student, normalisation
+from core.students.spec import STUDENTS
 from core.teachers.base import Teacher
 
 TOLERANCE = 1e-4  # largest difference of any probability between the files
-README_FILE = "README.txt"
-PARITY_FILE = "parity.json"
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def model_card(config: RunConfig, dataset: Dataset, teacher: Teacher | None, run
         run: Id of the run.
     """
     spec = STUDENTS.get(config.student.name)
-    mean, std = spec.normalisation
+    mean, std = normalisation(spec)
     weights = config.student.weights
     return ModelCard(
         student=spec.name,
@@ -151,24 +151,6 @@ def freeze_thresholds(folder: Path, thresholds: dict[str, float]) -> ModelCard:
     card = ModelCard.model_validate(facts)
     _write_card(folder, card)
     return card
-
-
-def copy_export(folder: Path, target: Path) -> None:
-    """Copy an exported model to another folder, its checksums verified before and after.
-
-    Args:
-        folder: Folder of the export.
-        target: Made when missing; files of the same names in it are replaced.
-
-    Raises:
-        ModelError: M40 to M42, the export is incomplete, damaged or changed.
-    """
-    for name in open_card(folder, WEIGHTS_FILE).files:
-        open_card(folder, name)
-    for name in (WEIGHTS_FILE, ONNX_FILE, PARITY_FILE, README_FILE, CARD_FILE):
-        write_bytes(target / name, (folder / name).read_bytes())
-    for name in (WEIGHTS_FILE, ONNX_FILE):
-        open_card(target, name)
 
 
 def _write_card(folder: Path, card: ModelCard) -> None:

@@ -16,7 +16,8 @@ from torch import Tensor
 from core.data.augment import clean_view
 from core.errors import ModelError
 from core.inference.card import ONNX_FILE, WEIGHTS_FILE, ModelCard, open_card
-from core.students.base import STUDENTS, Student, build_student
+from core.students.base import Student, build_student
+from core.students.spec import STUDENTS
 from core.types import Task
 
 BATCH = 32  # pictures per pass; bounds the memory, not the answer

@@ -63,3 +63,13 @@ def find_method(name: str) -> Method:
             "C12", f"There is no method called {name!r}", todo=f"Known: {', '.join(METHODS)}."
         )
     return METHODS[name]
+
+
+def stages_in_use(method: Method, stages: int) -> list[int]:
+    """Indices of the stages at which a method reprograms the teacher."""
+    return {"none": [], "last": [stages - 1], "all": list(range(stages))}[method.stages]
+
+
+def teacher_taps(stages: list[int], student_stages: int, taps: int) -> list[int]:
+    """For each of the student's stages in use, the teacher's tap at the same relative depth."""
+    return [max(0, round((stage + 1) / student_stages * taps) - 1) for stage in stages]

@@ -81,6 +81,16 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def extends(self) -> Path:
+        """Which run this one goes on from, and where; only if it extends one."""
+        return self.path / "extends.json"
+
+    @property
+    def inherited(self) -> Path:
+        """The checkpoints of that run, until the worker has taken them over."""
+        return self.path / "inherited"
+
+    @property
     def export(self) -> Path:
         """Folder of the exported student."""
         return self.path / "export"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.runs.layout import RunFolder, created_at, is_run_id, new_run_id
 from core.runs.process import require_idle
 from core.runs.status import RunStatus, last_lifecycle, status
 
+Fill = Callable[[RunFolder, EventWriter], None]
 UNFINISHED = ".new-"  # prefixes of folders that are coming or going, and are no runs
 DELETED = ".deleted-"
 
@@ -60,8 +62,12 @@ class RunStore:
     def __init__(self, workspace: Path) -> None:
         self.folder = private_folder(private_folder(workspace) / "runs")
 
-    def create(self, config: RunConfig) -> RunFolder:
+    def create(self, config: RunConfig, fill: Fill | None = None) -> RunFolder:
         """Make the directory of a new run; it appears whole or not at all.
+
+        Args:
+            config: The request.
+            fill: Puts more into the directory, and into its log, before it appears.
 
         Raises:
             SystemError_: The workspace cannot be written.
@@ -73,6 +79,8 @@ class RunStore:
             write_text(draft.config, config.to_json())
             with EventWriter(draft, attempt=0) as writer:
                 writer.lifecycle("created", name=config.name)
+                if fill:
+                    fill(draft, writer)
             draft.path.rename(run.path)
         except OSError as error:
             raise SystemError_(

@@ -117,7 +117,7 @@ def _record_end(writer: EventWriter, attempt: Callable[[], None]) -> int:
         writer.lifecycle("failed", **facts, text=error.sentence, seconds=_since(start))
         return FAILED
     except Exception as error:
-        print(_describe_trace(error), file=sys.stderr)
+        print(describe_trace(error), file=sys.stderr)
         what = f"Something unforeseen went wrong: {describe_error(error)}"
         todo = "Resume the run; if it happens again, send us the run's console.log."
         facts = {"code": "R99", "what": what, "item": "", "todo": todo}
@@ -139,7 +139,7 @@ def describe_error(error: BaseException) -> str:
     return f"{type(error).__name__}: {safe}" if safe else type(error).__name__
 
 
-def _describe_trace(error: BaseException) -> str:
+def describe_trace(error: BaseException) -> str:
     """Where in the code an error and its causes arose, again without values and user paths."""
     lines = []
     cause: BaseException | None = error

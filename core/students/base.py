@@ -7,40 +7,16 @@ and head finish the pass (`reference/method.md` b.1). The chain makes that one c
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import timm
 import torch
 from torch import Tensor, nn
 
-from core.errors import ConfigError
-from core.registry import Registry
+from core.students.spec import STUDENTS, Cut, StudentSpec
 
 Triple = tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class Cut:
-    """Where a timm network is cut.
-
-    Attributes:
-        stages: Modules from map to map, each ``[B, C, H, W]``; the first takes the picture.
-        head: From the last map to logits ``[B, classes]``: any convolution or norm after the last
-            stage, pooling and classifier. A wide convolution belongs here, not in the last stage,
-            so that the map which reprogramming has to produce stays narrow and cheap.
-        channels: Channels of each stage's map.
-        positive: Whether every stage ends in a ReLU, so that its map is never negative.
-        local: Whether the head is a mean over places and one linear layer, and maps keep their
-            places: what Grad-CAM presumes.
-    """
-
-    stages: tuple[nn.Module, ...]
-    head: nn.Module
-    channels: tuple[int, ...]
-    positive: bool
-    local: bool = False
 
 
 class Student(nn.Module):
@@ -136,73 +112,8 @@ def _timm_names(student: Student, network: nn.Module) -> dict[str, str]:
     return {key: names[id(tensor)] for key, tensor in own.items()}
 
 
-@dataclass(frozen=True)
-class StudentSpec:
-    """One entry of the zoo: a timm architecture and how it is cut.
-
-    Attributes:
-        name: Unique short name, used in configurations.
-        title: Name shown to people.
-        family: Family shown to people.
-        summary: One sentence for a physician.
-        architecture: Name in timm.
-        cut: Cuts the timm network.
-        options: Keyword arguments of the architecture.
-        default_px: Side of the input picture proposed to the user.
-        patch_px: Above 1, the network is built for one side of the picture, a multiple of this.
-    """
-
-    name: str
-    title: str
-    family: str
-    summary: str
-    architecture: str
-    cut: Callable[[nn.Module], Cut]
-    options: Mapping[str, Any] = field(default_factory=dict)
-    default_px: int = 224
-    patch_px: int = 1
-
-    def build(self, classes: int, image_px: int) -> Student:
-        """The network with random weights drawn from torch's generator; never asks the network.
-
-        Raises:
-            ConfigError: C30, the side of the picture does not suit this student.
-        """
-        if image_px < 32 or image_px % self.patch_px:
-            nearest = max(32, round(image_px / self.patch_px) * self.patch_px)
-            raise ConfigError(
-                "C30",
-                f"The student cannot look at pictures of {image_px} px",
-                item=self.name,
-                todo=f"Use {nearest} px: at least 32, and a multiple of {self.patch_px}.",
-            )
-        network = timm.create_model(
-            self.architecture, pretrained=False, **self.architecture_options(classes, image_px)
-        )
-        return Student(network, self.cut(network), self.normalisation)
-
-    @property
-    def normalisation(self) -> tuple[Triple, Triple]:
-        """Mean and standard deviation per channel, for pictures in [0, 1]."""
-        facts: Any = timm.get_pretrained_cfg(self.architecture)
-        return tuple(facts.mean), tuple(facts.std)
-
-    def architecture_options(self, classes: int, image_px: int) -> dict[str, Any]:
-        """What ``timm.create_model`` is given besides the architecture's name."""
-        sized = {"img_size": image_px} if self.patch_px > 1 else {}
-        return {"num_classes": classes, **self.options, **sized}
-
-
-STUDENTS: Registry[StudentSpec] = Registry("student", "core.students.zoo")
-
-
-def add_student(spec: StudentSpec, origin: str) -> StudentSpec:
-    """File `spec` under its own name; `origin` is the module that does so (``__name__``)."""
-    return STUDENTS.register(spec.name, origin)(spec)
-
-
 def build_student(name: str, classes: int, image_px: int) -> Student:
-    """Build the student called `name` with random weights.
+    """Build the student called `name` with random weights drawn from torch's generator.
 
     Args:
         name: A name in `STUDENTS`.
@@ -212,7 +123,18 @@ def build_student(name: str, classes: int, image_px: int) -> Student:
     Raises:
         ConfigError: There is no such student (C10), or the side does not suit it (C30).
     """
-    return STUDENTS.get(name).build(classes, image_px)
+    spec = STUDENTS.get(name)
+    spec.require_px(image_px)
+    network = timm.create_model(
+        spec.architecture, pretrained=False, **spec.architecture_options(classes, image_px)
+    )
+    return Student(network, spec.cut(network), normalisation(spec))
+
+
+def normalisation(spec: StudentSpec) -> tuple[Triple, Triple]:
+    """Mean and standard deviation per channel that a student expects, for pictures in [0, 1]."""
+    facts: Any = timm.get_pretrained_cfg(spec.architecture)
+    return tuple(facts.mean), tuple(facts.std)
 
 
 @contextlib.contextmanager

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import platform
 import statistics
-import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from core.machine import machine_name
 from core.students.base import build_student
 
 REPEATS = 20
@@ -132,25 +129,3 @@ def _threads(wanted: int) -> Iterator[int]:
         yield torch.get_num_threads()
     finally:
         torch.set_num_threads(before)
-
-
-def machine_name() -> str:
-    """The processor and its cores in words; never the name of the computer."""
-    return f"{_processor()}, {os.cpu_count()} cores"
-
-
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        for line in listing.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    if platform.system() == "Darwin":
-        asked = subprocess.run(
-            ["/usr/sbin/sysctl", "-n", "machdep.cpu.brand_string"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return asked.stdout.strip() or platform.machine()
-    return platform.processor() or platform.machine()

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from core.files import read_json, write_json
+from core.outbound import watch_connections
 from core.runs.events import EventWriter
 from core.runs.layout import RunFolder
 from core.runs.work import run_worker
@@ -16,6 +17,7 @@ def main(arguments: list[str]) -> int:
     """Work on the task whose folder is the one argument; returns the exit code."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     folder = Path(arguments[0]).resolve()
+    watch_connections(folder.parent.parent, "task")
     return run_worker(RunFolder(folder), lambda writer: _work(folder, writer), None)
 
 

@@ -2,52 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, Self
+from typing import Self
 
 import timm
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from core.config import Settings
 from core.errors import ModelError
-
-Triple = tuple[float, float, float]
-
-
-class TeacherSpec(Settings):
-    """Everything about a teacher but its weights.
-
-    The `source` says where they are: ``bundled`` (a file in ``assets/teachers``), ``file`` (a path
-    of the user's), ``hub`` (a Hugging Face id, fetched once after the user agreed).
-    """
-
-    name: str = Field(description="Unique short name.")
-    title: str = Field(description="Name shown to people.")
-    architecture: str = Field(description="timm architecture.")
-    options: dict[str, Any] = Field(
-        default_factory=dict, description="Keyword arguments of the architecture."
-    )
-    source: Literal["bundled", "file", "hub"]
-    location: str = Field(description="File name, path, or hub id with the file after a colon.")
-    sha256: str = Field("", description="Of the weights' file; empty where it is not known before.")
-    format: str = Field(
-        "timm", description="Checkpoint format: how its names map to the network's."
-    )
-    image_px: int = Field(ge=32, le=2048, description="Side of the input picture.")
-    mean: Triple = Field(description="Subtracted from the picture in [0, 1].")
-    std: Triple = Field(description="Divides the difference.")
-    taps: tuple[int, ...] = Field(
-        min_length=1, description="Indices of `forward_intermediates`, shallow to deep."
-    )
-    licence: str = Field(description="Short name of the licence of the weights.")
-    licence_note: str = Field(description="What it means for a distilled student, in plain words.")
-    gated: bool = Field(False, description="Whether the hub asks for an account and an agreement.")
-    citation: str = Field("", description="How to cite it.")
-    about: str = Field("", description="One sentence for a physician.")
-    verified: bool = Field(
-        False, description="Whether the entry was checked against the real file."
-    )
+from core.teachers.spec import TeacherSpec
 
 
 class Teacher(nn.Module):

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from core.errors import ConfigError, ModelError
+from core.errors import BedsideError, ConfigError, ModelError
 from core.files import read_json, sha256_file
-from core.teachers.base import TeacherSpec
-from core.teachers.checkpoint import BUNDLED
+from core.teachers.spec import BUNDLED, TeacherSpec
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 
@@ -51,9 +52,43 @@ def find_teacher(name: str) -> TeacherSpec:
             todo="Write one, named alike but ending in .json; CONTRIBUTING.md shows the fields.",
         )
     spec = _read_card(card)
+    facts = file.stat()
+    sha256 = _sha256(file.resolve(), facts.st_mtime_ns, facts.st_size)
     return spec.model_copy(
-        update={"source": "file", "location": str(file.resolve()), "sha256": sha256_file(file)}
+        update={"source": "file", "location": str(file.resolve()), "sha256": sha256}
     )
+
+
+@dataclass(frozen=True)
+class AtHand:
+    """The teachers that can be chosen.
+
+    Attributes:
+        teachers: What a configuration calls it (a name, or the path of its file) to the teacher.
+        problems: What is wrong with files that look like teachers and are none.
+    """
+
+    teachers: dict[str, TeacherSpec]
+    problems: tuple[BedsideError, ...]
+
+
+def teachers_at_hand(folder: Path, chosen: str = "") -> AtHand:
+    """The catalogue, the teachers trained on this machine, and the one chosen.
+
+    Args:
+        folder: Where `pretrain` writes teachers.
+        chosen: What the configuration names; may be the path of a file anywhere.
+    """
+    found = {spec.name: spec for spec in list_teachers()}
+    problems: list[BedsideError] = []
+    files = [card.with_suffix(".safetensors") for card in sorted(folder.glob("*.json"))]
+    names = [str(file.resolve()) for file in files if file.is_file()]
+    for name in [*names, *([chosen] if chosen else [])]:
+        try:
+            found[name] = found.get(name) or find_teacher(name)
+        except BedsideError as error:
+            problems.append(error)
+    return AtHand(found, tuple(problems))
 
 
 def card_hashes(spec: TeacherSpec) -> tuple[list[str], list[str]]:
@@ -70,6 +105,12 @@ def card_hashes(spec: TeacherSpec) -> tuple[list[str], list[str]]:
         return [], []
     lines = [line.split(",") for line in listing.read_text(encoding="utf-8").splitlines()[1:]]
     return [line[0] for line in lines], [line[1] for line in lines]
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(file: Path, modified: int, size: int) -> str:
+    """Hash of a file that may have gigabytes, computed anew only when the file has changed."""
+    return sha256_file(file)
 
 
 def _read_card(card: Path) -> TeacherSpec:

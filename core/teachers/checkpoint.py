@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
@@ -12,11 +9,11 @@ from torch import nn
 
 from core.errors import ModelError
 from core.files import sha256_file
-from core.teachers.base import Teacher, TeacherSpec, build_network
+from core.teachers.base import Teacher, build_network
 from core.teachers.formats.base import FORMATS, State
+from core.teachers.spec import TeacherSpec, teacher_file
 from core.tensors import read_tensors
 
-BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "teachers"
 MATCHED = 0.95  # share of parameters that must be found in the file
 
 
@@ -25,7 +22,7 @@ def load_teacher(spec: TeacherSpec, cache: Path) -> Teacher:
 
     Args:
         spec: What it is.
-        cache: Folder where files from the hub were put by `fetch_from_hub`.
+        cache: Folder where files from the hub were put by `core.teachers.fetch`.
 
     Returns:
         The frozen teacher on the processor.
@@ -49,69 +46,6 @@ def load_teacher(spec: TeacherSpec, cache: Path) -> Teacher:
     state = FORMATS.get(spec.format)(read_tensors(file, spec.name), network)
     fill_network(network, state, spec.name)
     return Teacher(spec.model_copy(update={"sha256": sha256}), network)
-
-
-def teacher_file(spec: TeacherSpec, cache: Path) -> Path:
-    """Where the weights are on this machine; see `load_teacher` for what is raised."""
-    if spec.source == "bundled":
-        file = BUNDLED / spec.location
-    elif spec.source == "file":
-        file = Path(spec.location)
-    else:
-        file = hub_target(spec, cache)
-    if not file.is_file():
-        todo = "Restore the file or choose another teacher."
-        if spec.source == "hub":
-            todo = (
-                f"Fetch it once with `python launch.py fetch {spec.name}` on a connected machine."
-            )
-        raise ModelError("M20", "The teacher's file is not there", item=spec.name, todo=todo)
-    return file
-
-
-def hub_folder(spec: TeacherSpec, cache: Path) -> Path:
-    """Where the files of a hub teacher's repository are kept."""
-    return cache / "hub" / spec.location.partition(":")[0].replace("/", "--")
-
-
-def hub_target(spec: TeacherSpec, cache: Path) -> Path:
-    """Where a hub teacher's file is kept."""
-    return hub_folder(spec, cache) / spec.location.partition(":")[2]
-
-
-def fetch_from_hub(spec: TeacherSpec, cache: Path) -> Path:
-    """Download a hub teacher, in a child process that alone may leave the machine.
-
-    Call it only after the user has agreed to this one download.
-
-    Raises:
-        ModelError: There is no network, the repository is gated, or the file is not there (M25).
-    """
-    target = hub_target(spec, cache)
-    repository, _, file = spec.location.partition(":")
-    environment = {k: v for k, v in os.environ.items() if k not in {"HF_HUB_OFFLINE"}}
-    environment["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    program = (
-        "import sys; from huggingface_hub import hf_hub_download; "
-        "hf_hub_download(sys.argv[1], sys.argv[2], local_dir=sys.argv[3])"
-    )
-    child = subprocess.run(
-        [sys.executable, "-c", program, repository, file, str(hub_folder(spec, cache))],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if child.returncode != 0 or not target.is_file():
-        reason = (child.stderr.strip().splitlines() or ["no reason given"])[-1]
-        gated = " Ask for access on its page and set HF_TOKEN." if spec.gated else ""
-        raise ModelError(
-            "M25",
-            f"The teacher could not be fetched ({reason:.160})",
-            item=spec.name,
-            todo=f"Check the network, or copy the file to this machine by hand.{gated}",
-        )
-    return target
 
 
 def fill_network(network: nn.Module, state: State, name: str) -> None:

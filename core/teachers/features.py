@@ -8,7 +8,6 @@ two runs that differ only in the student or the losses share it.
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,12 +21,13 @@ from torch.nn import functional as F
 
 from core.data.augment import apply_views, clean_view, draw_views
 from core.data.cache import PixelCache
-from core.files import private_folder, read_json, require_free, sha256_json, write_json
+from core.files import private_folder, read_json, require_free, write_json
 from core.teachers.base import Teacher
+from core.teachers.room import Shape, bytes_per_image, kept_shapes, store_key
 from core.types import Reporter, Stopped
 
 BATCH = 32
-RESERVE = 2_000_000_000  # bytes of disk that a store leaves free
+ABOUT = "about.json"
 
 
 @dataclass(frozen=True)
@@ -56,16 +56,13 @@ class FeatureRequest:
 
     def key(self, teacher: Teacher) -> str:
         """Folder name of the store: a hash of everything that determines its content."""
-        parts = [
-            teacher.spec.model_dump(
-                mode="json", exclude={"title", "about", "citation", "verified"}
-            ),
+        return store_key(
+            teacher.spec,
             self.data_sha256,
             self.train["image"].tolist(),
             self.validation["image"].tolist(),
             [self.seed, self.augment, self.taps, self.grids],
-        ]
-        return sha256_json(parts)[:16]
+        )
 
 
 class Features(Protocol):
@@ -158,21 +155,8 @@ def teacher_maps(
 
 def store_bytes(teacher: Teacher, request: FeatureRequest) -> tuple[int, int]:
     """Bytes of one view of the training images, and of the clean validation images."""
-    cells = sum(math.prod(shape) for shape in _kept_shapes(teacher, request))
-    return 2 * cells * len(request.train), 2 * cells * len(request.validation)
-
-
-def plan_views(per_view: int, clean: int, wanted: int, free: int) -> int:
-    """How many views the disk holds: as many as wanted, fewer, or 0 (then the teacher runs online).
-
-    Args:
-        per_view: Bytes of one view.
-        clean: Bytes of the clean validation features.
-        wanted: Views asked for.
-        free: Bytes free on the disk.
-    """
-    room = (free - RESERVE - clean) // max(1, per_view)
-    return int(max(0, min(wanted, room)))
+    each = bytes_per_image(_kept_shapes(teacher, request))
+    return each * len(request.train), each * len(request.validation)
 
 
 def build_store(
@@ -204,6 +188,7 @@ def build_store(
     missing = max(0, request.views - done["views"])
     if missing or done["clean"] < len(request.validation):
         require_free(home, missing * per_view + clean, "The store of teacher features")
+    write_json(home / ABOUT, _about(teacher, request))
     passes: list[tuple[str, int]] = [("clean", 0)]
     passes += [("train", view) for view in range(done["views"], request.views)]
     shapes = _kept_shapes(teacher, request)
@@ -238,18 +223,20 @@ def build_store(
     return StoredFeatures(home, request.views)
 
 
-def _shapes(teacher: Teacher, request: FeatureRequest) -> list[tuple[int, int, int]]:
+def _about(teacher: Teacher, request: FeatureRequest) -> dict[str, object]:
+    """What the store is, for people; the store's name says it to programs."""
+    return {
+        "teacher": teacher.spec.title,
+        "teacher_sha256": teacher.spec.sha256,
+        "data_sha256": request.data_sha256,
+        "train": len(request.train),
+        "validation": len(request.validation),
+    }
+
+
+def _kept_shapes(teacher: Teacher, request: FeatureRequest) -> list[Shape]:
     shapes = teacher.map_shapes()
-    return [shapes[tap] for tap in request.taps]
-
-
-def _kept_shapes(teacher: Teacher, request: FeatureRequest) -> list[tuple[int, int, int]]:
-    return [
-        (channels, min(height, grid[0]), min(width, grid[1]))
-        for (channels, height, width), grid in zip(
-            _shapes(teacher, request), request.grids, strict=True
-        )
-    ]
+    return kept_shapes([shapes[tap] for tap in request.taps], request.grids)
 
 
 def _record(home: Path, done: dict[str, int]) -> None:

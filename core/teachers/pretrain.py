@@ -27,9 +27,9 @@ from torch.nn import functional as F
 from core.data.augment import apply_views, draw_views
 from core.errors import TrainingError
 from core.files import atomic_path, sha256_json
-from core.teachers.base import TeacherSpec
 from core.teachers.pretrain_card import GREY, QUARTER, write_teacher
 from core.teachers.pretrain_recipe import Lesson, PretrainSettings
+from core.teachers.spec import TeacherSpec
 from core.types import Reporter, Stopped, Task
 
 Spent = tuple[float, float]  # seconds that passed, seconds of all processor cores

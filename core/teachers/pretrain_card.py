@@ -11,8 +11,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from core.files import atomic_path, sha256_file, write_json, write_text
-from core.teachers.base import TeacherSpec
 from core.teachers.pretrain_recipe import Lesson, PretrainSettings
+from core.teachers.spec import TeacherSpec
 
 GREY = (0.5, 0.5, 0.5)  # subtracted from pictures in [0, 1]
 QUARTER = (0.25, 0.25, 0.25)  # divides the difference

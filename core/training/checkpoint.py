@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import pickle
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -115,3 +116,32 @@ class CheckpointFolder:
         for file in [*self.folder.glob("step-*.pt"), *self.folder.glob(".*.tmp")]:
             if file.name not in kept:
                 file.unlink(missing_ok=True)
+
+
+def take_over(source: CheckpointFolder, target: CheckpointFolder) -> Loaded | None:
+    """Begin `target`, which is empty, with what `source` ended with, ready to train on.
+
+    The newest checkpoint becomes the newest and the best stays the best. Training counts as not
+    finished, and what early stopping has waited for in vain is forgotten.
+
+    Args:
+        source: Checkpoints of a training that has ended.
+        target: Filled as a whole or not at all.
+
+    Returns:
+        The checkpoint to go on from; nothing if none of `source` is whole.
+    """
+    newest, best = source.newest(), source.best()
+    if newest is None:
+        return None
+    draft = CheckpointFolder(target.folder.with_name(f".{target.folder.name}.new"))
+    shutil.rmtree(draft.folder, ignore_errors=True)
+    if best is not None:
+        draft.save(_reopened(best.state), best.step, best=True)
+    draft.save(_reopened(newest.state), newest.step)
+    draft.folder.rename(target.folder)
+    return newest
+
+
+def _reopened(state: State) -> State:
+    return state | {"finished": False, "stopping": state["stopping"] | {"waited": 0}}

@@ -6,7 +6,6 @@ exactly what it would have computed without the interruption.
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 import warnings
@@ -21,6 +20,7 @@ from lightning_fabric import Fabric
 from core.config import DeviceSettings
 from core.errors import SystemError_
 from core.files import read_json, write_json
+from core.machine import choose_threads
 
 TRIALS = 3
 
@@ -60,15 +60,6 @@ def choose_accelerator(settings: DeviceSettings) -> str:
             todo="Choose 'auto' or 'cpu'.",
         )
     return settings.accelerator
-
-
-def choose_threads(wanted: int) -> int:
-    """Processor threads: as many as wanted, or with 0 as many as this process may use."""
-    if wanted:
-        return wanted
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def choose(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from core.objectives.methods import Method
+from core.objectives.methods import Method, stages_in_use
 from core.students.base import Student, guard_batch_norm
 from core.tensors import at_least_float32
 from core.training.reprogram import ProjectorReprogram, ResidualReprogram
@@ -79,13 +79,3 @@ class DistillationModel(nn.Module):
         logits, *rest = (at_least_float32(output) for output in outputs)
         count = len(self.stages)
         return Passes(logits, rest[:count], rest[count : 2 * count], rest[2 * count :])
-
-
-def stages_in_use(method: Method, stages: int) -> list[int]:
-    """Indices of the stages at which a method reprograms the teacher."""
-    return {"none": [], "last": [stages - 1], "all": list(range(stages))}[method.stages]
-
-
-def teacher_taps(stages: list[int], student_stages: int, taps: int) -> list[int]:
-    """For each of the student's stages in use, the teacher's tap at the same relative depth."""
-    return [max(0, round((stage + 1) / student_stages * taps) - 1) for stage in stages]

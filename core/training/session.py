@@ -16,7 +16,7 @@ from core.data.cache import PixelCache
 from core.data.manifest import Dataset
 from core.errors import TrainingError
 from core.files import read_json, write_json
-from core.objectives.methods import find_method
+from core.objectives.methods import find_method, stages_in_use, teacher_taps
 from core.students.base import Student, build_student
 from core.students.weights import load_initial_weights
 from core.teachers.base import Teacher
@@ -25,16 +25,16 @@ from core.teachers.features import (
     Features,
     OnlineFeatures,
     build_store,
-    plan_views,
     store_bytes,
 )
 from core.teachers.probe import LinearProbe, fit_probe
+from core.teachers.room import plan_views
 from core.training.batches import TrainingBatches, class_weights
 from core.training.checkpoint import CheckpointFolder
 from core.training.device import Chosen, choose, choose_accelerator
 from core.training.handlers import decay_groups
 from core.training.loop import Trainer, TrainJob, loss_terms
-from core.training.model import DistillationModel, stages_in_use, teacher_taps
+from core.training.model import DistillationModel
 from core.training.validate import Validation
 from core.types import Reporter, SplitName
 

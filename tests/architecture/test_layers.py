@@ -20,18 +20,21 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Beginning of a module's name -> its floor and its group; members of a group may import each other.
 FLOORS = {
-    r"core\.(errors|types|registry|files|config|presets|outbound)": (0, "ground"),
+    r"core\.(errors|types|registry|files|config|machine|presets|outbound)": (0, "ground"),
     r"core\.evaluation\.(?!report)": (0, "ground"),
     r"core\.tensors": (0.5, "tensors"),
     r"core\.data\.": (1, "data"),
     r"core\.students\.": (1, "students"),
     r"core\.objectives\.": (1, "objectives"),
     r"core\.runs\.": (1, "runs"),
-    r"core\.teachers\.(base|catalogue|formats\.\w+|checkpoint)": (1, "teachers"),
+    r"core\.teachers\.(base|catalogue|formats\.\w+|checkpoint|fetch|room|spec)": (1, "teachers"),
     r"core\.teachers\.(features|probe|pretrain)": (2, "teachers"),
     r"core\.training\.": (3, "training"),
     r"core\.inference\.": (3, "inference"),
-    r"core\.(check|worker|cli|demo|assess|pretraining|projects)": (4, "composition"),
+    r"core\.(check|disk|estimate|measures|measuring|worker|cli|demo|assess|examine|pretraining|projects)": (
+        4,
+        "composition",
+    ),
     r"core\.(benchmarks|commands|tasks)\.": (4, "composition"),
     r"core\.evaluation\.report": (4, "composition"),
     r"app\.": (5, "app"),

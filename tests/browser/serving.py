@@ -56,19 +56,23 @@ class AppServer:
         assert self._process is not None
         return self._process.pid
 
-    def start(self) -> None:
-        """Start it and return when it answers."""
-        environment = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
-        environment |= {
+    def environment(self) -> dict[str, str]:
+        """What its process is given: this workspace, the audit hook, no proxy, one thread."""
+        kept = {key: value for key, value in os.environ.items() if "proxy" not in key.lower()}
+        own = {
             "BEDSIDE_WORKSPACE": str(self.workspace),
             "BEDSIDE_AUDIT": str(self.audit),
             "PYTHONPATH": os.pathsep.join([str(AUDIT), str(ROOT)]),
             "OMP_NUM_THREADS": "1",
-        } | self._extra
+        }
+        return kept | own | self._extra
+
+    def start(self) -> None:
+        """Start it and return when it answers."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "app.main", "--no-browser", "--port", str(self.port)],
-                cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                cwd=ROOT, env=self.environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
         self._wait()
 

@@ -10,8 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from core.students.base import STUDENTS, Student, build_student, guard_batch_norm
+from core.students.base import Student, build_student, guard_batch_norm
 from core.students.cost import measure_module
+from core.students.spec import STUDENTS
 
 SIDE = 64
 CLASSES = 3

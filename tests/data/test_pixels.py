@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from core.config import Window
-from core.data.pixels import Grey, Table, modality_values, render, valid_windows, windowed
+from core.data.grey import Grey, Table
+from core.data.pixels import modality_values, render, valid_windows, windowed
 
 STORED = np.array([[0, 500, 1000, 1500]], dtype=np.uint16)
 

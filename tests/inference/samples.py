@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from core.config import PixelSettings
 from core.inference.card import ModelCard, TeacherNote
-from core.students.base import STUDENTS, Student, build_student
+from core.students.base import Student, build_student, normalisation
+from core.students.spec import STUDENTS
 from core.types import Task
 
 SIDE = 64
@@ -49,7 +50,7 @@ def trained(name: str, steps: int, rate: float) -> Student:
 def card_for(name: str, **changes: object) -> ModelCard:
     """A card that fits `build_student(name, 2, 64)`, with `changes`."""
     spec = STUDENTS.get(name)
-    mean, std = spec.normalisation
+    mean, std = normalisation(spec)
     facts: dict[str, object] = {
         "student": name,
         "title": spec.title,

@@ -9,7 +9,7 @@ import pytest
 
 from core.benchmarks.base import BENCHMARKS
 from core.config import parse_config
-from core.students.base import STUDENTS
+from core.students.spec import STUDENTS
 from tests.job.conftest import Desk
 
 

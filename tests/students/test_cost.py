@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from core.students.cost import machine_name, measure_cost, measure_module
+from core.machine import machine_name
+from core.students.cost import measure_cost, measure_module
 
 
 def test_a_linear_layer_costs_what_it_must() -> None:

@@ -14,9 +14,9 @@ from core.demo import demo_config
 from core.files import read_json, sha256_file
 from core.students.base import build_student
 from core.students.cost import measure_module
-from core.teachers.base import TeacherSpec
 from core.teachers.catalogue import card_hashes, list_teachers
-from core.teachers.checkpoint import BUNDLED, load_teacher
+from core.teachers.checkpoint import load_teacher
+from core.teachers.spec import BUNDLED, TeacherSpec
 from core.types import SilentReporter
 
 SPECS = [spec for spec in list_teachers() if spec.source == "bundled"]

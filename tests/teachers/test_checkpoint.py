@@ -17,8 +17,9 @@ from safetensors.torch import save_file
 
 from core.errors import ModelError
 from core.files import sha256_file
-from core.teachers.base import TeacherSpec
-from core.teachers.checkpoint import fetch_from_hub, load_teacher
+from core.teachers.checkpoint import load_teacher
+from core.teachers.fetch import fetch_from_hub
+from core.teachers.spec import TeacherSpec
 
 ARCHITECTURE = "resnet10t"
 

@@ -17,9 +17,9 @@ from core.teachers.features import (
     FeatureRequest,
     OnlineFeatures,
     build_store,
-    plan_views,
     store_bytes,
 )
+from core.teachers.room import plan_views
 from core.types import SplitName, Stopped
 from tests.tiny import ListReporter, tiny_config, tiny_dataset, write_images, write_tiny_teacher
 

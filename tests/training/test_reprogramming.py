@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from core.objectives.methods import METHODS, find_method
-from core.students.base import STUDENTS, build_student
+from core.objectives.methods import METHODS, find_method, stages_in_use, teacher_taps
+from core.students.base import build_student
+from core.students.spec import STUDENTS
 from core.training.batches import Batch
 from core.training.loop import Trainer, loss_terms
-from core.training.model import DistillationModel, stages_in_use, teacher_taps
+from core.training.model import DistillationModel
 from core.types import SilentReporter
 from tests.training.conftest import Bench
 

@@ -13,6 +13,7 @@ from core.config import PixelSettings
 from core.data.header import GREY, align_bits, check_layout, grey_of, read_header
 from core.data.picture import Array, Raster
 from core.data.pixels import render
+from core.data.placing import edges_of, spacing_of
 from core.data.readers.base import READERS
 from core.data.transfer import stored_values
 from core.errors import DataError
@@ -51,8 +52,10 @@ class DicomReader:
         if values.shape[:2] != (header.Rows, header.Columns):
             raise DataError("D31", "The compressed data is damaged")
         values = values >> shift if shift else values
+        grey = None
         if header.PhotometricInterpretation in GREY:
-            pixels, window = render(values, grey_of(header, bits), settings.window)
+            grey = grey_of(header, bits)
+            pixels, window = render(values, grey, settings.window)
         else:
             pixels, bits = _colour(values, header, bits)
             window = "colour, full range"
@@ -64,6 +67,10 @@ class DicomReader:
             window=window,
             patient=str(header.get("PatientID") or "").strip(),
             notes=tuple(notes),
+            stored=values if grey else None,
+            grey=grey,
+            spacing=spacing_of(header),
+            edges=edges_of(header),
         )
 
 

@@ -16,6 +16,7 @@ import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.config import PixelSettings
+from core.data.grey import Grey
 from core.data.picture import Raster
 from core.data.readers.base import READERS
 from core.errors import DataError
@@ -97,7 +98,8 @@ def _sixteen_bits(image: Image.Image, notes: list[str]) -> Raster:
     if most == TWELVE_BITS:
         words += " (12 of 16 bits in use)"
     pixels = stored.astype(np.float32) / np.float32(most)
-    return Raster(pixels, 16, "", _decoder(), words, notes=tuple(notes))
+    whole = Grey(16, False, windows=((most / 2, float(most)),), function="LINEAR_EXACT")
+    return Raster(pixels, 16, "", _decoder(), words, notes=tuple(notes), stored=stored, grey=whole)
 
 
 def _plain(image: Image.Image, notes: list[str]) -> Image.Image:

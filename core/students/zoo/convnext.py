@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
-from core.students.base import Cut, StudentSpec, add_student
+from core.students.spec import Cut, StudentSpec, add_student
 
 
 def cut_convnext(network: Any) -> Cut:
     """The four native stages; they end in residual sums, so maps take both signs."""
+    from torch import nn
+
     first, *others = network.stages
     return Cut(
         stages=(nn.Sequential(network.stem, first), *others),

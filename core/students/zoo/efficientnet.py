@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
-from core.students.base import Cut, StudentSpec, add_student
+from core.students.spec import Cut, StudentSpec, add_student
 
 
 def cut_efficientnet(network: Any) -> Cut:
     """One stage per resolution, ending in linear bottlenecks; `conv_head` goes into the head."""
+    from torch import nn
+
     blocks = network.blocks
     ends = (blocks[1], blocks[2], blocks[4], blocks[6])
     return Cut(

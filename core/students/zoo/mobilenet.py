@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
-from core.students.base import Cut, StudentSpec, add_student
+from core.students.spec import Cut, StudentSpec, add_student
 
 
 def cut_mobilenet(network: Any) -> Cut:
@@ -14,6 +12,8 @@ def cut_mobilenet(network: Any) -> Cut:
 
     The widening 1x1 convolution at the end (96 to 576 channels) goes into the head.
     """
+    from torch import nn
+
     blocks = network.blocks
     stages = (
         nn.Sequential(network.conv_stem, network.bn1, blocks[0]),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
-from core.students.base import Cut, StudentSpec, add_student
+from core.students.spec import Cut, StudentSpec, add_student
 
 
 def cut_regnet(network: Any) -> Cut:
     """The four native stages; each ends in a ReLU."""
+    from torch import nn
+
     return Cut(
         stages=(nn.Sequential(network.stem, network.s1), network.s2, network.s3, network.s4),
         head=nn.Sequential(network.final_conv, network.head),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
-from core.students.base import Cut, StudentSpec, add_student
+from core.students.spec import Cut, StudentSpec, add_student
 
 
 def cut_resnet(network: Any) -> Cut:
     """The four native stages; each ends in a ReLU."""
+    from torch import nn
+
     stem = [network.conv1, network.bn1, network.act1, network.maxpool]
     return Cut(
         stages=(

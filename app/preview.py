@@ -1,0 +1,134 @@
+"""What reading a folder with certain settings would give, from the files' names and the table."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import Counter
+from pathlib import Path, PurePosixPath
+
+from app.text import data as text
+from core.config import DataSettings
+from core.data.discover import list_folder
+from core.data.readers.base import image_suffixes
+from core.data.tables import Labelling, label_files, read_table
+from core.errors import BedsideError
+
+FRESH_S = 30.0  # a folder is listed again after this time
+NESTED = re.compile(r"[+*}]\)*[+*{]|\([^)]*[+*][^)]*\)[+*{]")  # can take exponential time
+MOST_CLASSES_NAMED = 8
+MOST_TABLES = 4
+
+
+class Names:
+    """The names in a source folder, kept for a short time.
+
+    Files without an ending are counted as images too: DICOM files often have none.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[Path, float, list[str]] | None = None
+        self._lock = threading.Lock()
+
+    def of(self, root: Path) -> tuple[list[str], list[str]]:
+        """Files that look like images, and tables in the folder itself.
+
+        Raises:
+            DataError: I01, the folder is not there.
+        """
+        with self._lock:
+            if (
+                self._kept is None
+                or self._kept[0] != root
+                or time.monotonic() - self._kept[1] > FRESH_S
+            ):
+                listed = [path for path, _, _ in list_folder(root).facts]
+                self._kept = (root, time.monotonic(), listed)
+            names = self._kept[2]
+        endings = image_suffixes() | {""}
+        images = [
+            name
+            for name in names
+            if PurePosixPath(name).suffix.casefold() in endings
+            and not PurePosixPath(name).name.startswith(".")
+        ]
+        tables = [
+            name for name in names if "/" not in name and name.casefold().endswith((".csv", ".tsv"))
+        ]
+        return images, tables
+
+
+def describe(settings: DataSettings, root: Path, names: Names) -> list[str]:
+    """Sentences on what these settings would give.
+
+    Raises:
+        BedsideError: The folder, the table or the pattern cannot be used.
+    """
+    images, tables = names.of(root)
+    if not images:
+        return [text.PREVIEW_NO_FILES]
+    labelling = label_files(root, images, settings)
+    said = [text.PREVIEW_FILES.format(files=len(images)), *_classes(labelling, settings, root)]
+    said += [*_patients(labelling, settings, images), *labelling.notes]
+    if tables:
+        columns = "; ".join(_columns(root / table) for table in tables[:MOST_TABLES])
+        said.append(text.PREVIEW_TABLES.format(tables=columns))
+    return said
+
+
+def _classes(labelling: Labelling, settings: DataSettings, root: Path) -> list[str]:
+    by_table = settings.labels == "csv" or (
+        settings.labels == "auto" and (root / settings.table).is_file()
+    )
+    origin = text.PREVIEW_FROM_TABLE if by_table else text.PREVIEW_FROM_FOLDERS
+    counts = Counter(name for label in labelling.files.values() for name in label.labels)
+    named = [f"{name} ({count:,})" for name, count in counts.most_common(MOST_CLASSES_NAMED)]
+    more = ["…"] if len(counts) > MOST_CLASSES_NAMED else []
+    words = {0: text.PREVIEW_NO_CLASS, 1: text.PREVIEW_ONE_CLASS}.get(
+        len(counts), text.PREVIEW_CLASSES
+    )
+    said = [words.format(count=len(counts), origin=origin, names=", ".join(named + more))]
+    unlabelled = sum(bool(label.code) for label in labelling.files.values())
+    return said + ([text.PREVIEW_UNLABELLED.format(count=unlabelled)] if unlabelled else [])
+
+
+def _patients(labelling: Labelling, settings: DataSettings, images: list[str]) -> list[str]:
+    named = [label.patient for label in labelling.files.values() if label.patient]
+    said = []
+    if named:
+        column = text.PREVIEW_COLUMN.format(patients=len(set(named)), files=len(named))
+        said.append(column)
+    if settings.patient_pattern:
+        said += _pattern(settings.patient_pattern, images)
+    return [*said, text.PREVIEW_HEADER if said else text.PREVIEW_NOBODY]
+
+
+def _pattern(pattern: str, images: list[str]) -> list[str]:
+    if NESTED.search(pattern):
+        return [text.PREVIEW_NESTED]
+    try:
+        search = re.compile(pattern)
+    except re.error as error:
+        return [text.PREVIEW_NO_PATTERN.format(why=error.msg)]
+    if not search.groups:
+        return [text.PREVIEW_NO_GROUP]
+    patients, unfit = set(), []
+    for image in images:
+        hit = search.search(PurePosixPath(image).name)
+        if hit and hit.group(1):
+            patients.add(hit.group(1))
+        else:
+            unfit.append(image)
+    fit = len(images) - len(unfit)
+    said = [text.PREVIEW_PATTERN.format(patients=len(patients), files=fit)]
+    if unfit:
+        said.append(text.PREVIEW_UNFIT.format(count=len(unfit), name=PurePosixPath(unfit[0]).name))
+    return said
+
+
+def _columns(table: Path) -> str:
+    try:
+        return f"{table.name} ({', '.join(read_table(table).columns)})"
+    except BedsideError:
+        return table.name

@@ -1,0 +1,73 @@
+"""What Gradio does at its start that Bedside has no use for, left out: half of the time to start.
+
+Gradio writes a type stub beside each of its eighty components whenever it is imported, and builds
+its ninety routes anew after every page. Both are left out if they are found where they are now,
+and left alone otherwise, so that another version of Gradio starts slower but no differently.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.abc import MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+STUBS = "gradio.component_meta"
+NAME = "App"  # of what makes routes, in gradio.blocks
+
+
+class _WithoutStubs(MetaPathFinder):
+    """Finds one module, once, and takes the writing of stubs out of it."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Called by ``import``; None for every other module."""
+        if fullname != STUBS:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_without(module: ModuleType) -> None:
+            execute(module)
+            if hasattr(module, "create_or_modify_pyi"):
+                module.create_or_modify_pyi = lambda *_: None  # type: ignore[attr-defined]
+
+        spec.loader.exec_module = execute_without  # type: ignore[method-assign]
+        return spec
+
+
+def import_without_stubs() -> None:
+    """Let the coming ``import gradio`` write no type stubs; of no effect after it."""
+    if STUBS not in sys.modules:
+        sys.meta_path.insert(0, _WithoutStubs())
+
+
+@contextmanager
+def without_routes() -> Iterator[None]:
+    """Lay out Gradio pages without building the routes of each; mounting builds them for all."""
+    from gradio import blocks
+
+    class NoRoutes:
+        @staticmethod
+        def create_app(*_: Any, **__: Any) -> FastAPI | None:
+            return None
+
+    kept = getattr(blocks, NAME, None)
+    if kept is not None:
+        setattr(blocks, NAME, NoRoutes)
+    try:
+        yield
+    finally:
+        if kept is not None:
+            setattr(blocks, NAME, kept)

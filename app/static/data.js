@@ -1,0 +1,207 @@
+// The Data page: which project is open, its import, what may be opened instead.
+// found.js and images.js listen here for what was found.
+import {api, bytes, count, el, look, onLive, problem, progressBar, wish} from './live.js';
+import {dropZone} from './drop.js';
+
+const TEXT = {
+  starting: 'Starting', reading: 'Reading the images', stop: 'Stop', other: 'Other images…', close: 'Keep this project',
+  remove: 'Delete project…', next: 'Next: choose the models', synthetic: 'synthetic images',
+  demo: 'Drawn by Bedside on this computer; no patient is shown.', dropped: 'Dropped files, kept in Bedside’s workspace on this computer.',
+  stopped: 'Reading was stopped. Nothing of it was kept, and nothing at the source was changed.',
+  interrupted: 'Reading ended unexpectedly: its process was ended, or the computer was switched off. Nothing at the source was changed.',
+  created: 'Reading has not begun.', again: 'Read again', goOn: 'Go on: read again from the start',
+  recent: 'Recent projects', open: 'Open', here: 'open now', unread: 'not read yet',
+  drop: 'or drop a folder here',
+  dropHint: 'Dropped files are copied into Bedside’s workspace on this computer. A pasted path copies nothing.',
+  deleteTitle: (title) => `Delete the project “${title}”?`, cancel: 'Cancel', reallyDelete: 'Delete project',
+  source: 'The images at their source stay as they are.', freed: (size) => `This frees ${size}.`,
+  pictures: 'What Bedside has decoded or copied of them is deleted.', shared: 'Their decoded copies stay: a training or another project uses them.',
+  runs: (number) => number === 1 ? 'One training was made with them; it stays.' : `${count(number)} trainings were made with them; they stay.`,
+};
+const listeners = new Set();
+let known = null;                 // what /api/data/state said last
+let seen = '';                    // what of the live state it belongs to
+let asking = false, again = false;
+
+/** Call `listener(state)` whenever the project, its import or what was found changes. */
+export function onData(listener) {
+  listeners.add(listener);
+  if (known) listener(known);
+}
+
+export function mount(element) {
+  const part = element.closest('.block').id;   // the surface's own id
+  ({project: mountProject, drop: mountDrop, recent: mountRecent})[part](element);
+}
+
+/** Ask the server anew; several calls at once are one. */
+export async function refresh() {
+  if (asking) { again = true; return; }
+  asking = true;
+  try {
+    do {
+      again = false;
+      known = await api('/api/data/state');
+    } while (again);
+    wish('task', known.task?.live ? known.task.id : null);
+    stage(known);
+    for (const listener of listeners) listener(known);
+  } catch (error) {
+    if (error.facts) seen = '';   // a refusal: look again with the next second
+  } finally {
+    asking = false;
+  }
+}
+
+/** What data.css shows: an empty page, a first reading, a project. */
+function stage(state) {
+  const page = document.getElementById('page');
+  page.dataset.stage = !state.project ? 'empty' : state.found ? 'found' : state.task?.live ? 'reading' : 'unread';
+}
+
+onLive((state) => {
+  const imports = state.jobs.filter((job) => job.kind === 'task' && job.name === 'import').map((job) => job.id);
+  const now = [state.project?.id, state.project?.version, ...imports].join(' ');
+  const ended = state.task && known?.task?.id === state.task.id && known.task.live && !state.task.live;
+  if (now !== seen || ended) { seen = now; refresh(); }
+});
+addEventListener('bedside:changed', (event) => {
+  if (!event.detail) openSource(false);
+  look().then(refresh);
+});
+
+function openSource(yes) {
+  document.getElementById('page').dataset.source = yes ? 'open' : '';
+  for (const listener of listeners) if (known) listener(known);
+  if (yes) document.querySelector('#path textarea, #path input')?.focus();
+}
+
+// ---- the project that is open
+
+function mountProject(element) {
+  const bar = progressBar(TEXT.reading);
+  const stop = el('button', {type: 'button', class: 'small', id: 'import-stop', onclick: () => act(`/api/task/${known.task.id}/stop`)}, TEXT.stop);
+  const busy = el('div', {class: 'busy-row', id: 'import-progress', hidden: true}, bar, stop);
+  const card = el('section', {class: 'card project-card', hidden: true, 'aria-label': 'Project'});
+  const head = el('div', {class: 'project-head'}), said = el('div', {id: 'import-said', 'aria-live': 'polite'});
+  const refused = el('div', {});
+  card.append(head, busy, said, refused);
+  element.append(card);
+  let starting = false;
+
+  async function act(path, body = {}) {
+    refused.replaceChildren();
+    try {
+      await api(path, body);
+      await look();
+      await refresh();
+    } catch (error) {
+      if (error.facts) refused.replaceChildren(problem(error.facts));
+    }
+  }
+  const showBar = (task) => {
+    busy.hidden = !(starting || task?.live);
+    stop.hidden = !task?.live;
+    stop.disabled = task?.state === 'stopping';
+    if (starting && !task?.live) bar.set({text: TEXT.starting});
+    else if (task?.live) bar.set({...task, text: task.phase.text || TEXT.starting});
+  };
+  const pressed = (event) => {
+    if (!event.target.closest?.('#read, #demo, #apply, #redivide')) return;
+    starting = true;
+    card.hidden = false;
+    showBar(null);
+  };
+  document.addEventListener('click', pressed, true);
+  addEventListener('bedside:changed', () => { starting = false; if (known) draw(known); });
+  onLive((state) => { if (state.task && state.task.id === known?.task?.id) showBar(state.task); });
+  onData(draw);
+
+  function draw(state) {
+    const {project, task} = state;
+    card.hidden = !project && !starting;
+    showBar(task);
+    if (!project) { head.replaceChildren(); said.replaceChildren(); return; }
+    const open = document.getElementById('page').dataset.source === 'open';
+    const ready = project.imported && !task?.live && !state.problem;
+    head.replaceChildren(
+      el('div', {class: 'project-name'},
+        el('h2', {}, el('bdi', {}, project.title), ' ', project.synthetic ? el('span', {class: 'badge idle'}, TEXT.synthetic) : null),
+        el('p', {class: 'small-print source-path'}, TEXT[project.source.kind] ?? el('bdi', {}, project.source.path))),
+      el('div', {class: 'row'},
+        el('button', {type: 'button', class: 'small', id: 'other-images', 'aria-expanded': String(open), onclick: () => openSource(!open)}, open ? TEXT.close : TEXT.other),
+        el('button', {type: 'button', class: 'small', id: 'delete-project', onclick: () => askDelete(project, act)}, TEXT.remove),
+        ready ? el('a', {class: 'button primary', id: 'next', href: '/models'}, TEXT.next) : null));
+    const readAgain = () => act(`/api/data/project/${project.id}/read`);
+    const notice = state.ended && !state.problem
+      ? el('div', {class: 'note warn'}, el('p', {}, TEXT[state.ended]),
+        el('button', {type: 'button', class: 'small', id: 'read-again', onclick: readAgain}, state.ended === 'stopped' ? TEXT.again : TEXT.goOn))
+      : null;
+    const shown = task?.live ? null : state.problem ? problem(state.problem, readAgain) : notice;
+    said.replaceChildren(...[shown].filter(Boolean));
+  }
+}
+
+async function askDelete(project, act) {
+  let found;
+  try {
+    found = await api(`/api/data/project/${project.id}/deletion`);
+  } catch { return refresh(); }   // gone already
+  const dialog = el('dialog', {class: 'confirm', 'aria-labelledby': 'delete-title'});
+  const close = () => { dialog.close(); dialog.remove(); };
+  dialog.append(
+    el('h2', {id: 'delete-title'}, TEXT.deleteTitle(project.title)),
+    el('ul', {},
+      project.source.kind === 'folder' ? el('li', {}, TEXT.source) : null,
+      el('li', {}, found.shared ? TEXT.shared : TEXT.pictures, ' ', TEXT.freed(bytes(found.bytes))),
+      found.runs ? el('li', {}, TEXT.runs(found.runs)) : null),
+    el('div', {class: 'row end'},
+      el('button', {type: 'button', class: 'small', onclick: close}, TEXT.cancel),
+      el('button', {type: 'button', class: 'small danger', id: 'delete-really', onclick: () => { close(); act(`/api/data/project/${project.id}/delete`); }}, TEXT.reallyDelete)));
+  dialog.addEventListener('cancel', () => dialog.remove());
+  document.getElementById('page').append(dialog);
+  dialog.showModal();
+}
+
+// ---- dropped files, recent projects
+
+function mountDrop(element) {
+  element.append(dropZone({
+    label: TEXT.drop, hint: TEXT.dropHint, folder: true, wholePage: true,
+    onDone: async (arrived) => {
+      await api('/api/data/dropped', {id: arrived.id});
+      openSource(false);
+      await look();
+      await refresh();
+    },
+  }));
+}
+
+function mountRecent(element) {
+  const list = el('ul', {class: 'recent-list'});
+  const refused = el('div', {});
+  const card = el('section', {class: 'card recent', hidden: true}, el('h2', {}, TEXT.recent), refused, list);
+  element.append(card);
+  const open = async (id) => {
+    try {
+      refused.replaceChildren();
+      await api(`/api/data/project/${id}/open`, {});
+      location.assign('/');       // its settings fill the forms
+    } catch (error) {
+      if (error.facts) refused.replaceChildren(problem(error.facts));
+    }
+  };
+  onData((state) => {
+    card.hidden = !state.recent.length;
+    list.replaceChildren(...state.recent.map((project) => el('li', {},
+      el('span', {}, el('b', {}, el('bdi', {}, project.title)), el('span', {class: 'small-print'}, described(project))),
+      project.current ? el('span', {class: 'badge idle'}, TEXT.here)
+        : el('button', {type: 'button', class: 'small', 'aria-label': `${TEXT.open} ${project.title}`, onclick: () => open(project.id)}, TEXT.open))));
+  });
+}
+
+function described(project) {
+  if (project.images === null || project.images === undefined) return TEXT.unread;
+  const patients = project.patients ? `, ${count(project.patients)} patients` : '';
+  return `${count(project.images)} images${patients}, ${count(project.classes)} classes`;
+}

@@ -1,0 +1,66 @@
+"""What a store of teacher features is called and how much room it takes; readable without torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from core.files import sha256_json
+from core.teachers.spec import TeacherSpec
+
+RESERVE = 2_000_000_000  # bytes of disk that a store leaves free
+BYTES = 2  # of one number in bfloat16
+UNIMPORTANT = {"title", "about", "citation", "verified"}  # of a teacher: nothing computed asks it
+Shape = tuple[int, int, int]
+
+
+def store_key(
+    spec: TeacherSpec,
+    data_sha256: str,
+    train: Sequence[str],
+    validation: Sequence[str],
+    choices: Sequence[Any],
+) -> str:
+    """Folder name of a store: a hash of everything that determines its content.
+
+    Args:
+        spec: The teacher, with the hash of its file.
+        data_sha256: Hash of the data set.
+        train: Ids of the training images, in the order of their positions.
+        validation: Ids of the validation images.
+        choices: Seed of the views, kind of views, taps, grids.
+    """
+    described = spec.model_dump(mode="json", exclude=UNIMPORTANT)
+    return sha256_json([described, data_sha256, list(train), list(validation), list(choices)])[:16]
+
+
+def kept_shapes(maps: Sequence[Shape], grids: Sequence[tuple[int, int]]) -> list[Shape]:
+    """Shapes of the maps that are kept: the teacher's, averaged down to the student's grid.
+
+    Args:
+        maps: Channels, height and width of the teacher's map at each tap in use.
+        grids: For each tap, the student's grid.
+    """
+    return [
+        (channels, min(height, grid[0]), min(width, grid[1]))
+        for (channels, height, width), grid in zip(maps, grids, strict=True)
+    ]
+
+
+def bytes_per_image(shapes: Sequence[Shape]) -> int:
+    """Bytes that one view of one image takes."""
+    return BYTES * sum(math.prod(shape) for shape in shapes)
+
+
+def plan_views(per_view: int, clean: int, wanted: int, free: int) -> int:
+    """How many views the disk holds: as many as wanted, fewer, or 0 (then the teacher runs online).
+
+    Args:
+        per_view: Bytes of one view.
+        clean: Bytes of the clean validation features.
+        wanted: Views asked for.
+        free: Bytes free on the disk.
+    """
+    room = (free - RESERVE - clean) // max(1, per_view)
+    return int(max(0, min(wanted, room)))
