@@ -100,7 +100,9 @@ class _Child:
     def __init__(self, workspace: Path) -> None:
         search = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         environment = os.environ | {"PYTHONPATH": os.pathsep.join(search), "PYTHONUTF8": "1"}
-        flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+        flags = 0
+        if sys.platform == "win32":
+            flags = subprocess.CREATE_NO_WINDOW
         try:
             with (workspace / "examiner.log").open("wb") as log:
                 self.process = subprocess.Popen(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 import gradio as gr
@@ -14,6 +14,7 @@ from core.config import RunConfig
 from core.errors import ConfigError
 
 Path = tuple[str, ...]  # ("train", "epochs")
+Choices = Sequence[tuple[str, str]]  # title and value
 
 
 class Form:
@@ -25,11 +26,21 @@ class Form:
         paths: Dotted names of settings, such as ``"train.epochs"``.
         config: Where their values come from.
         prefix: Put before every ``elem_id``: ``<prefix>-train-epochs``.
+        choices: For settings that name one of several things: dotted name to (title, value).
     """
 
-    def __init__(self, paths: Iterable[str], config: RunConfig, prefix: str) -> None:
+    def __init__(
+        self,
+        paths: Iterable[str],
+        config: RunConfig,
+        prefix: str,
+        choices: Mapping[str, Choices] | None = None,
+    ) -> None:
         self.paths: list[Path] = [tuple(path.split(".")) for path in paths]
-        self.components = [_component(path, config, prefix) for path in self.paths]
+        offered = choices or {}
+        self.components = [
+            _component(path, config, prefix, offered.get(".".join(path))) for path in self.paths
+        ]
 
     def values(self, config: RunConfig) -> list[Any]:
         """What the components show for `config`, in their order."""
@@ -67,7 +78,7 @@ def field_title(path: Path) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _component(path: Path, config: RunConfig, prefix: str) -> Any:
+def _component(path: Path, config: RunConfig, prefix: str, choices: Choices | None) -> Any:
     field = _field(path)
     kind, optional = _kind(field.annotation)
     shared = {
@@ -77,6 +88,8 @@ def _component(path: Path, config: RunConfig, prefix: str) -> Any:
         "elem_id": f"{prefix}-{'-'.join(path)}",
         "interactive": True,
     }
+    if choices:
+        return gr.Dropdown(choices=list(choices), **shared)
     if get_origin(kind) is Literal:
         return gr.Dropdown(choices=[str(choice) for choice in get_args(kind)], **shared)
     if _is_group(kind):

@@ -165,7 +165,10 @@ def _facts(dataset: Dataset, usable: pd.DataFrame) -> list[dict[str, str]]:
     classes = ", ".join(dataset.classes)
     kind = text.FACT_FINDINGS if dataset.task.value == "multilabel" else text.FACT_CLASSES
     bits = sorted(usable["bits"].unique().tolist())
-    grey = text.BITS.format(bits=" / ".join(map(str, bits))), _each(usable["bits"])
+    grey = (
+        text.BITS.format(bits=" / ".join(map(str, bits))),
+        _each(usable["bits"].map(lambda number: text.BITS.format(bits=number))),
+    )
     kinds = usable["modality"].map(_modality)
     named = kinds[kinds != text.UNSTATED].value_counts().index[:2].tolist()
     modality = " / ".join(named) or text.UNSTATED, _each(kinds)

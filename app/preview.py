@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from app.text import data as text
 from core.config import DataSettings
-from core.data.discover import list_folder
+from core.data.discover import SKIPPED_NAMES, list_folder
 from core.data.readers.base import image_suffixes
 from core.data.tables import Labelling, label_files, read_table
 from core.errors import BedsideError
@@ -52,6 +52,7 @@ class Names:
             for name in names
             if PurePosixPath(name).suffix.casefold() in endings
             and not PurePosixPath(name).name.startswith(".")
+            and PurePosixPath(name).name.casefold() not in SKIPPED_NAMES
         ]
         tables = [
             name for name in names if "/" not in name and name.casefold().endswith((".csv", ".tsv"))
@@ -90,7 +91,8 @@ def _classes(labelling: Labelling, settings: DataSettings, root: Path) -> list[s
     )
     said = [words.format(count=len(counts), origin=origin, names=", ".join(named + more))]
     unlabelled = sum(bool(label.code) for label in labelling.files.values())
-    return said + ([text.PREVIEW_UNLABELLED.format(count=unlabelled)] if unlabelled else [])
+    words = text.PREVIEW_UNLABELLED if unlabelled == 1 else text.PREVIEW_MANY_UNLABELLED
+    return said + ([words.format(count=unlabelled)] if unlabelled else [])
 
 
 def _patients(labelling: Labelling, settings: DataSettings, images: list[str]) -> list[str]:

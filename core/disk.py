@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import Any
 
 from core.errors import RunError, SystemError_
 from core.files import read_json
-from core.projects import ProjectStore
+from core.projects import ProjectStore, folder_bytes
 from core.runs.layout import RunFolder
 from core.runs.status import RunStatus, status
 from core.runs.store import RunStore, RunSummary
@@ -34,8 +33,8 @@ class Item:
         bytes: What it takes.
         facts: What it is: for data sets ``images``, ``size_px``, ``classes``, ``synthetic``; for
             stores ``teacher``, ``images``, ``views``; empty where that cannot be read.
-        projects: Titles of the projects that would need it again.
-        runs: Names of the runs that need it, so that it must stay.
+        projects: Titles of the projects that use it.
+        runs: Names of the runs that need it.
     """
 
     kind: str
@@ -45,23 +44,16 @@ class Item:
     projects: tuple[str, ...]
     runs: tuple[str, ...]
 
+    @property
+    def needed_by(self) -> tuple[str, ...]:
+        """What must be gone before it may be deleted; features are only computed anew."""
+        return (*self.projects, *self.runs) if self.kind == "datasets" else self.runs
+
 
 def disk_by_kind(workspace: Path) -> dict[str, int]:
     """Bytes of runs, data sets, stores of features, teachers, and everything else."""
     found = {kind: folder_bytes(workspace / kind) for kind in KINDS}
     return found | {"other": max(0, folder_bytes(workspace) - sum(found.values()))}
-
-
-def folder_bytes(folder: Path) -> int:
-    """Bytes of all files under `folder`; what cannot be looked at counts nothing."""
-    total = 0
-    for place, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += (Path(place) / name).lstat().st_size
-            except OSError:
-                continue
-    return total
 
 
 def list_items(workspace: Path) -> list[Item]:
@@ -87,12 +79,12 @@ def delete_item(workspace: Path, kind: str, name: str) -> int:
     if found is None:
         raise RunError("R70", "It is not there any more", todo="Look at the list again.")
     require_quiet(workspace)
-    if found.runs:
+    if found.needed_by:
         raise RunError(
             "R72",
             "It is still needed",
-            item=", ".join(found.runs),
-            todo="Delete these runs first, if you do not need them.",
+            item=", ".join(found.needed_by),
+            todo="Delete these first, if you do not need them: projects on Data, runs on Train.",
         )
     folder = workspace / kind / name
     try:  # renamed first, so that nothing half-deleted is ever found by its name

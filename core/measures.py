@@ -58,11 +58,13 @@ class Measures:
 
     Attributes:
         start_s: Seconds until a process has loaded torch.
+        busy: Share of the processor that other programs used when measuring began, in [0, 1].
         students: Name to what `core.measuring.measure_student` returned.
         teachers: `teacher_key` to what `core.measuring.measure_teacher` returned.
     """
 
     start_s: float
+    busy: float
     students: dict[str, dict[str, Any]]
     teachers: dict[str, dict[str, Any]]
 
@@ -98,9 +100,11 @@ def read_measures(setting: Setting, workspace: Path) -> Measures:
     """What has been measured under `setting`; empty where nothing has."""
     try:
         found = read_json(_file(setting, workspace))
-        return Measures(float(found["start_s"]), found["students"], found["teachers"])
+        return Measures(
+            float(found["start_s"]), float(found["busy"]), found["students"], found["teachers"]
+        )
     except (OSError, ValueError, KeyError, TypeError):
-        return Measures(0.0, {}, {})
+        return Measures(0.0, 0.0, {}, {})
 
 
 def write_measures(measures: Measures, setting: Setting, workspace: Path) -> None:

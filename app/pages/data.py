@@ -110,8 +110,8 @@ def build(observer: Observer) -> None:
     with gr.Accordion(text.DIVIDE, open=False, elem_id="divide"):
         forms.build_split()
     surface("images", elem_id="images")
-    with gr.Accordion(text.SETTINGS, open=False, elem_id="settings"):
-        forms.build_settings()
+    with gr.Accordion(text.SETTINGS, open=False, elem_id="settings") as accordion:
+        forms.build_settings(accordion)
     forms.connect()
 
 

@@ -75,8 +75,9 @@ class DataForms:
         self.place_problem("divide")
         self._divide = gr.Button(text.DIVIDE_BUTTON, elem_id="redivide")
 
-    def build_settings(self) -> None:
-        """How files become labelled pictures."""
+    def build_settings(self, accordion: gr.Accordion) -> None:
+        """How files become labelled pictures; told in advance when the accordion is opened."""
+        self._opened = accordion.expand
         groups = (
             (text.SETTINGS_LABELS, LABELS),
             (text.SETTINGS_PATIENTS, PATIENTS),
@@ -91,40 +92,47 @@ class DataForms:
         self.place_problem("settings")
         self._apply = gr.Button(text.SETTINGS_BUTTON, elem_id="apply")
         self._token = gr.Textbox(visible=False, elem_id="shown-project")
+        self._refill = gr.Button(elem_id="refill")  # pressed by data.js, never seen
 
     def connect(self) -> None:
         """Tie the components to their handlers."""
         settings = [component for form in self._settings for component in form.components]
         filled = [self._token, self._path, *self._split.components, *settings]
         gr.on(None, self._fill, None, filled, **QUIET)
-        gr.on([self._read.click, self._path.submit], *self._call(
-            "source", self._open, [self._path]), **QUIET).then(
-            None, self._problems["source"], None, js=CHANGED, **QUIET).then(
-            self._fill, None, filled, **QUIET)  # fmt: skip
-        gr.on([self._demo.click], *self._call("source", self._open_demo, []), **QUIET).then(
-            None, self._problems["source"], None, js=CHANGED, **QUIET).then(
-            self._fill, None, filled, **QUIET)  # fmt: skip
-        gr.on([self._divide.click], *self._call(
-            "divide", self._redivide, [self._token, *self._split.components]), **QUIET).then(
-            None, self._problems["divide"], None, js=CHANGED, **QUIET)  # fmt: skip
-        gr.on([self._apply.click], *self._call(
-            "settings", self._reread, [self._token, *settings]), **QUIET).then(
-            None, self._problems["settings"], None, js=CHANGED, **QUIET)  # fmt: skip
-        typed = [component.change for component in settings]
+        self._on([self._read.click, self._path.submit], "source", self._open, [self._path], filled)
+        self._on([self._demo.click], "source", self._open_demo, [], filled)
+        parts = [self._token, *self._split.components]
+        self._on([self._divide.click], "divide", self._redivide, parts)
+        self._on([self._apply.click], "settings", self._reread, [self._token, *settings])
+        self._refill.click(self._fill, None, filled, **QUIET)
+        typed = [self._opened, *(component.input for component in settings)]
         gr.on(typed, self._describe, [self._token, *settings], self._preview,
               trigger_mode="always_last", **QUIET)  # fmt: skip
 
-    def _call(
-        self, key: str, handler: Callable[..., None], inputs: list[Any]
-    ) -> tuple[Callable[..., str], list[Any], gr.HTML]:
-        """A handler whose one output is its problem, or nothing."""
+    def _on(
+        self,
+        triggers: list[Any],
+        key: str,
+        handler: Callable[..., None],
+        inputs: list[Any],
+        filled: list[Any] | None = None,
+    ) -> None:
+        """Call `handler`, keep its problem on the page, tell the scripts, fill the forms anew."""
+        panel = self._problems[key]
 
         @guarded(problem_html)
         def called(*values: Any) -> str:
             handler(*values)
             return ""
 
-        return called, inputs, self._problems[key]
+        def fill(problem: str) -> list[Any]:
+            return [gr.skip()] * len(filled or ()) if problem else self._fill()
+
+        told = gr.on(triggers, called, inputs, panel, **QUIET).then(
+            None, panel, None, js=CHANGED, **QUIET
+        )
+        if filled:
+            told.then(fill, panel, filled, **QUIET)
 
     def _fill(self) -> list[Any]:
         """What the forms show of the project that is open."""

@@ -4,7 +4,7 @@ import {api, bytes, count, el, look, onLive, problem, progressBar, wish} from '.
 import {dropZone} from './drop.js';
 
 const TEXT = {
-  starting: 'Starting', reading: 'Reading the images', stop: 'Stop', other: 'Other images…', close: 'Keep this project',
+  starting: 'Starting', reading: 'Reading the images', stop: 'Stop', other: 'Other images…', close: 'Cancel',
   remove: 'Delete project…', next: 'Next: choose the models', synthetic: 'synthetic images',
   demo: 'Drawn by Bedside on this computer; no patient is shown.', dropped: 'Dropped files, kept in Bedside’s workspace on this computer.',
   stopped: 'Reading was stopped. Nothing of it was kept, and nothing at the source was changed.',
@@ -14,12 +14,13 @@ const TEXT = {
   drop: 'or drop a folder here',
   dropHint: 'Dropped files are copied into Bedside’s workspace on this computer. A pasted path copies nothing.',
   deleteTitle: (title) => `Delete the project “${title}”?`, cancel: 'Cancel', reallyDelete: 'Delete project',
-  source: 'The images at their source stay as they are.', freed: (size) => `This frees ${size}.`,
+  source: 'The images at their source stay as they are.', freed: (size) => `This frees ${size.replace(' ', '\u00a0')}.`,
   pictures: 'What Bedside has decoded or copied of them is deleted.', shared: 'Their decoded copies stay: a training or another project uses them.',
   runs: (number) => number === 1 ? 'One training was made with them; it stays.' : `${count(number)} trainings were made with them; they stay.`,
 };
 const listeners = new Set();
 let known = null;                 // what /api/data/state said last
+let filled = null;                // the project whose settings stand in the forms
 let seen = '';                    // what of the live state it belongs to
 let asking = false, again = false;
 
@@ -46,11 +47,18 @@ export async function refresh() {
     wish('task', known.task?.live ? known.task.id : null);
     stage(known);
     for (const listener of listeners) listener(known);
+    refill(known.project?.id ?? '');
   } catch (error) {
     if (error.facts) seen = '';   // a refusal: look again with the next second
   } finally {
     asking = false;
   }
+}
+
+/** Have Gradio fill its forms when another project was opened, here or in another tab. */
+function refill(project) {
+  if (filled !== null && filled !== project) document.getElementById('refill')?.click();
+  filled = project;
 }
 
 /** What data.css shows: an empty page, a first reading, a project. */
@@ -65,9 +73,11 @@ onLive((state) => {
   const ended = state.task && known?.task?.id === state.task.id && known.task.live && !state.task.live;
   if (now !== seen || ended) { seen = now; refresh(); }
 });
-addEventListener('bedside:changed', (event) => {
+addEventListener('bedside:changed', async (event) => {   // a Gradio handler has changed the disk, or refused
   if (!event.detail) openSource(false);
-  look().then(refresh);
+  await look();
+  await refresh();
+  dispatchEvent(new Event('bedside:settled'));
 });
 
 function openSource(yes) {
@@ -113,7 +123,7 @@ function mountProject(element) {
     showBar(null);
   };
   document.addEventListener('click', pressed, true);
-  addEventListener('bedside:changed', () => { starting = false; if (known) draw(known); });
+  addEventListener('bedside:settled', () => { starting = false; if (known) draw(known); });
   onLive((state) => { if (state.task && state.task.id === known?.task?.id) showBar(state.task); });
   onData(draw);
 
@@ -131,7 +141,7 @@ function mountProject(element) {
       el('div', {class: 'row'},
         el('button', {type: 'button', class: 'small', id: 'other-images', 'aria-expanded': String(open), onclick: () => openSource(!open)}, open ? TEXT.close : TEXT.other),
         el('button', {type: 'button', class: 'small', id: 'delete-project', onclick: () => askDelete(project, act)}, TEXT.remove),
-        ready ? el('a', {class: 'button primary', id: 'next', href: '/models'}, TEXT.next) : null));
+        ready ? el('a', {class: open ? 'button' : 'button primary', id: 'next', href: '/models'}, TEXT.next) : null));
     const readAgain = () => act(`/api/data/project/${project.id}/read`);
     const notice = state.ended && !state.problem
       ? el('div', {class: 'note warn'}, el('p', {}, TEXT[state.ended]),
@@ -186,7 +196,10 @@ function mountRecent(element) {
     try {
       refused.replaceChildren();
       await api(`/api/data/project/${id}/open`, {});
-      location.assign('/');       // its settings fill the forms
+      openSource(false);
+      scrollTo(0, 0);
+      await look();
+      await refresh();
     } catch (error) {
       if (error.facts) refused.replaceChildren(problem(error.facts));
     }

@@ -87,8 +87,11 @@ const fromInput = (files) => files.map((file) => ({path: file.webkitRelativePath
 
 /** Files of a drop with the folders they lie in, as [{path, file}]. */
 async function fromDrop(transfer) {
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.()).filter(Boolean);
-  const found = [], unread = [];
+  const entries = [], found = [], unread = [];
+  for (const item of [...transfer.items].filter(({kind}) => kind === 'file')) {   // before anything is awaited
+    const entry = item.webkitGetAsEntry?.(), file = item.getAsFile();
+    if (entry) entries.push(entry); else if (file) found.push({path: file.name, file});
+  }
   while (entries.length) {
     const entry = entries.pop();
     if (entry.isFile) {

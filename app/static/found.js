@@ -7,7 +7,7 @@ const TEXT = {
   class: 'Class', finding: 'Finding', images: 'Images', patients: 'Patients', code: 'Code', reason: 'Reason', files: 'Files',
   parts: ['Training', 'Validation', 'Test (sealed)'], share: 'Share of the images',
   names: 'Show the files', hide: 'Hide the files', only: 'File names are shown on this screen only; they stand in no log and no export.',
-  more: (number) => `… and ${count(number)} more.`, nobody: 'No file name is known.', undivided: 'Not divided yet.',
+  more: (number) => `… and ${count(number)} more.`, nobody: 'No file name is known.', undivided: 'The patients are not divided yet.', dividing: 'The patients are being divided…',
   line: (images, patients) => `${count(images)} images of ${count(patients)} patients`,
 };
 
@@ -17,10 +17,10 @@ export function mount(element) {
   let drawn = '';
   onData((state) => {
     place.hidden = !state.found;
-    const content = JSON.stringify([state.found, state.split]);
+    const content = JSON.stringify([state.found, state.split, state.task?.live]);
     if (!state.found || content === drawn) return;
     drawn = content;
-    place.replaceChildren(...[figures(state.found), balance(state.found, state.split), excluded(state.found, state.project.id)].filter(Boolean));
+    place.replaceChildren(...[figures(state.found), balance(state.found, state.split, state.task?.live), excluded(state.found, state.project.id)].filter(Boolean));
   });
 }
 
@@ -30,7 +30,7 @@ function figures(found) {
   return el('section', {class: 'card', id: 'figures'}, el('h2', {}, TEXT.title), el('dl', {class: 'facts'}, ...facts));
 }
 
-function balance(found, split) {
+function balance(found, split, live) {
   const most = Math.max(1, ...found.balance.map((line) => line.images));
   const head = [found.multilabel ? TEXT.finding : TEXT.class, TEXT.share, TEXT.images, TEXT.patients, ...(found.divided ? TEXT.parts : [])];
   const rows = found.balance.map((line) => el('tr', {},
@@ -42,7 +42,7 @@ function balance(found, split) {
   const notes = [...(split?.notes ?? []), ...found.notes];
   return el('section', {class: 'card', id: 'balance'},
     el('h2', {}, TEXT.balance),
-    el('p', {id: 'split-sentence'}, split?.sentence ?? TEXT.undivided),
+    el('p', {id: 'split-sentence'}, split?.sentence ?? (live ? TEXT.dividing : TEXT.undivided)),
     el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': TEXT.balance}, el('table', {class: 'plain-table balance'},
       el('thead', {}, el('tr', {}, ...head.map((name, place) => el('th', {scope: 'col', class: place > 1 ? 'num' : ''}, name)))),
       el('tbody', {}, ...rows))),
@@ -70,7 +70,7 @@ function excluded(found, project) {
 }
 
 function reason(line, project) {
-  const names = el('td', {colspan: '4'}), row = el('tr', {hidden: true}, names);
+  const names = el('td', {colspan: '4', class: 'names'}), row = el('tr', {hidden: true}, names);
   const button = el('button', {type: 'button', class: 'small', 'aria-expanded': 'false', 'aria-label': `${TEXT.names}: ${line.reason}`}, TEXT.names);
   button.addEventListener('click', async () => {
     row.hidden = !row.hidden;

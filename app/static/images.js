@@ -75,7 +75,7 @@ export function mount(element) {
     const facts = el('dl', {class: 'one-facts'}), title = el('h2', {id: 'one-title'});
     const back = el('button', {type: 'button', class: 'small', onclick: () => step(-1)}, TEXT.previous);
     const ahead = el('button', {type: 'button', class: 'small', onclick: () => step(1)}, TEXT.next);
-    const close = el('button', {type: 'button', class: 'small', onclick: () => dialog.close()}, TEXT.close);
+    const close = el('button', {type: 'button', class: 'small', autofocus: true, onclick: () => dialog.close()}, TEXT.close);
     const dialog = el('dialog', {class: 'one', 'aria-labelledby': 'one-title'},
       el('div', {class: 'help-head'}, title, el('div', {class: 'row'}, back, ahead, close)),
       el('div', {class: 'one-body'}, el('div', {}, image, kept), facts));

@@ -7,7 +7,7 @@ from typing import Final
 # Where the images are
 PATH: Final = "Folder with images"
 PATH_INFO: Final = "Paste its path. The files are read where they are; nothing is changed."
-PATH_EXAMPLE: Final = r"For example  D:\studies\ultrasound   or   /home/me/studies/ultrasound"
+PATH_EXAMPLE: Final = r"For example D:\studies\ultrasound or /home/me/ultrasound"
 READ: Final = "Read the images"
 OR: Final = "or"
 DEMO_TITLE: Final = "New to Bedside?"
@@ -106,7 +106,8 @@ PREVIEW_ONE_CLASS: Final = "Only one class {origin}: {names}. At least two are n
 PREVIEW_NO_CLASS: Final = "No class {origin}."
 PREVIEW_FROM_FOLDERS: Final = "from the folders"
 PREVIEW_FROM_TABLE: Final = "from the table"
-PREVIEW_UNLABELLED: Final = "{count:,} files have no label."
+PREVIEW_UNLABELLED: Final = "One file has no label."
+PREVIEW_MANY_UNLABELLED: Final = "{count:,} files have no label."
 PREVIEW_TABLES: Final = "Tables in the folder: {tables}."
 PREVIEW_PATTERN: Final = "The pattern finds {patients:,} patients in {files:,} names."
 PREVIEW_UNFIT: Final = "{count:,} names do not fit it, for example {name}."

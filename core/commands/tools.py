@@ -102,7 +102,8 @@ def check(json_file: JsonFile = None) -> None:
     table.add_row("Memory", f"{facts['memory'] / 1e9:.0f} GB")
     table.add_row("Disk free", f"{facts['disk']['free'] / 1e9:.0f} GB")
     table.add_row("Workspace", f"{facts['disk']['workspace'] / 1e6:,.0f} MB")
-    table.add_row("Connections leaving this machine", str(len(facts["connections"])))
+    attempts = sum(facts["connections"]["attempts"].values())
+    table.add_row("Connections that left this machine", str(attempts))
     if facts["proxies"]:
         table.add_row("Proxy set", f"{', '.join(facts['proxies'])}: only `fetch` would use it")
     for name, found in environment["packages"].items():

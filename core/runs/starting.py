@@ -60,6 +60,18 @@ def start_run(store: RunStore, config: RunConfig, program: Sequence[str] = WORKE
     return _start(store, config, (), lambda: store.create(config), program)
 
 
+def resume_run(store: RunStore, run: RunFolder, program: Sequence[str] = WORKER) -> Started:
+    """Go on with a run that was stopped, interrupted or failed, as a new attempt.
+
+    Raises:
+        RunError: A worker is at it (R05), it is complete (R06); or see `launch`.
+    """
+    with _turn(store):
+        prepare_resume(run)
+        launch(run, program)
+        return Started(run, new=True)
+
+
 def extend_run(
     store: RunStore, run: RunFolder, passes: int, program: Sequence[str] = WORKER
 ) -> Started:

@@ -1,0 +1,201 @@
+"""The form of the Train page: how thorough, the name, every setting, and Start."""
+
+from __future__ import annotations
+
+import html
+import json
+import time
+from typing import Any, Literal, get_args, get_origin
+
+import gradio as gr
+
+from app.effort import describe_effort
+from app.errors import guarded, problem_html
+from app.forms import Form
+from app.observe import Observer
+from app.text import train as text
+from core.config import RunConfig
+from core.errors import RunError
+from core.objectives.methods import METHODS
+from core.presets import PRESETS, default_request, demo_config, preset_of, with_preset
+from core.projects import Project
+from core.runs.starting import start_run
+
+ELSEWHERE = {"teacher.name", "student.name"}  # chosen on Models
+QUIET: dict[str, Any] = {
+    "queue": False,
+    "show_progress": "hidden",
+    "api_visibility": "private",
+}
+GATE = """import('/ws/static/train.js').then((module) =>
+  module.mount(element, () => trigger('refresh')))"""
+TELL = """watch('value', () => window.dispatchEvent(
+  new CustomEvent('bedside:started', {detail: JSON.parse(props.value)})))"""
+
+
+class TrainForm:
+    """Components that several handlers share.
+
+    Args:
+        observer: The workspace.
+    """
+
+    def __init__(self, observer: Observer) -> None:
+        self._observer = observer
+        config = demo_config()
+        self._gate = gr.HTML(
+            "", html_template="", js_on_load=GATE, elem_id="train-gate", apply_default_css=False
+        )
+        with gr.Column(elem_id="train-form"):
+            self._preset = gr.Radio(label=text.EFFORT, choices=[], elem_id="train-preset")
+            with gr.Row(elem_id="train-go"):
+                self._named = Form(["name"], config, "train")
+                self._name = self._named.components[0]
+                self._start = gr.Button(
+                    text.START, variant="primary", scale=1, min_width=180, elem_id="train-start"
+                )
+            self._plan = gr.HTML("", elem_id="train-plan", padding=False)
+            self._problem = gr.HTML("", elem_id="train-problem", padding=False)
+            with gr.Accordion(text.ADVANCED, open=False, elem_id="train-advanced"):
+                gr.HTML(f'<p class="quiet">{text.ADVANCED_WORDS}</p>', padding=False)
+                self._forms = [_group(name, config) for name in text.GROUPS]
+                self._reset = gr.Button(text.RESET, elem_id="train-reset")
+        self._token = gr.Textbox(visible=False, elem_id="train-project")
+        self._started = gr.HTML(
+            "", html_template="", js_on_load=TELL, elem_id="train-started", apply_default_css=False
+        )
+
+    def connect(self) -> None:
+        """Tie the components to their handlers."""
+        fields = [component for form in self._forms for component in form.components]
+        filled = [self._problem, self._token, self._preset, self._plan, self._name, *fields]
+        asked = [self._token, self._name, *fields]
+        said = [self._problem, self._preset, self._plan]
+        self._gate.refresh(_keeping(self._fill, len(filled)), None, filled, **QUIET)
+        self._preset.input(
+            _keeping(self._choose, len(filled)), [self._preset, *asked], filled, **QUIET
+        )
+        self._reset.click(_keeping(self._back, len(filled)), self._token, filled, **QUIET)
+        changed = [_done(component) for component in (self._name, *fields)]
+        gr.on(changed, _keeping(self._change, 3), asked, said, **QUIET)
+        gr.on(
+            [self._start.click, self._name.submit],
+            _keeping(self._begin, 4),
+            asked,
+            [*said, self._started],
+            queue=False,
+            show_progress="hidden",
+            api_name="start_training",
+            api_visibility="private",
+        )
+
+    def _fill(self) -> list[Any]:
+        """What the form shows of the current project."""
+        project = self._observer.projects.current()
+        return self._shown(project, project.request if project else demo_config())
+
+    def _shown(self, project: Project | None, config: RunConfig) -> list[Any]:
+        fields = [value for form in self._forms for value in form.values(config)]
+        token = project.id if project else ""
+        return ["", token, *self._effort(project, config), config.name, *fields]
+
+    def _choose(self, preset: str, token: str, name: str, *values: Any) -> list[Any]:
+        project = self._require(token)
+        if preset not in PRESETS:
+            raise RunError("R66", text.NO_PRESET, item=str(preset)[:40], todo=text.NO_PRESET_TODO)
+        config = self._read(project, name, values)
+        config = with_preset(config, preset, project.training_images)
+        return self._shown(self._save(project, config, preset), config)
+
+    def _back(self, token: str) -> list[Any]:
+        project = self._require(token)
+        config = default_request(project.config, project.training_images)
+        return self._shown(self._save(project, config), config)
+
+    def _change(self, token: str, name: str, *values: Any) -> list[Any]:
+        project = self._require(token)
+        config = self._read(project, name, values)
+        project = self._save(project, config)
+        return ["", *self._effort(project, config)]
+
+    def _begin(self, token: str, name: str, *values: Any) -> list[Any]:
+        project = self._require(token)
+        config = self._read(project, name, values)
+        project = self._save(project, config)
+        started = start_run(self._observer.runs, config)
+        self._observer.forget()
+        note = "" if started.new else f'<div class="note" role="status">{text.ALREADY}</div>'
+        told = json.dumps({"run": started.run.id, "at": time.time_ns()})
+        return [note, *self._effort(project, config), told]
+
+    def _require(self, token: str) -> Project:
+        """The project that the page shows, ready to be trained on.
+
+        Raises:
+            RunError: R65, there is none, or its images have not been read; R53, another is open.
+        """
+        project = self._observer.projects.current()
+        if project is None:
+            raise RunError("R65", text.NO_PROJECT, todo=text.NO_PROJECT_TODO)
+        if project.id != token:
+            raise RunError("R53", text.CHANGED_ELSEWHERE, todo=text.CHANGED_ELSEWHERE_TODO)
+        if not project.is_imported:
+            raise RunError("R65", text.NOT_IMPORTED, todo=text.NOT_IMPORTED_TODO)
+        return project
+
+    def _read(self, project: Project, name: str, values: tuple[Any, ...]) -> RunConfig:
+        """The project's request with what stands in the form."""
+        config, start = project.config, 0
+        for form in self._forms:
+            config = form.read(values[start : start + len(form.paths)], config)
+            start += len(form.paths)
+        return self._named.read([name], config)
+
+    def _save(self, project: Project, config: RunConfig, preset: str = "") -> Project:
+        effort = preset or preset_of(config, project.training_images)
+        if config == project.config and effort == project.preset:
+            return project
+        saved = self._observer.projects.save(project, config, preset=effort)
+        self._observer.forget()
+        return saved
+
+    def _effort(self, project: Project | None, config: RunConfig) -> list[Any]:
+        """The presets with what each means, and what Start will do."""
+        found = describe_effort(project, config, self._observer.workspace)
+        sentence = f'<p class="quiet">{html.escape(found.sentence)}</p>' if project else ""
+        return [gr.Radio(choices=found.choices, value=found.chosen), sentence]
+
+
+def drawn_paths(group: str) -> list[str]:
+    """The settings of a group that the form shows: all but those with no choice to make."""
+    model = RunConfig.model_fields[group].annotation
+    assert model is not None
+    fields = model.model_fields.items()
+    return [
+        f"{group}.{name}"
+        for name, field in fields
+        if f"{group}.{name}" not in ELSEWHERE and not _is_fixed(field.annotation)
+    ]
+
+
+def _is_fixed(annotation: Any) -> bool:
+    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
+
+
+def _group(name: str, config: RunConfig) -> Form:
+    methods = [(method.title, key) for key, method in METHODS.items()]
+    with gr.Column(elem_classes="train-group"):
+        gr.HTML(f"<h3>{text.GROUPS[name]}</h3>", padding=False)
+        return Form(drawn_paths(name), config, "set", {"method.name": methods})
+
+
+def _done(component: Any) -> Any:
+    """The event that says that a component has got its new value, not that it is being typed."""
+    if isinstance(component, gr.Textbox | gr.Number):
+        return component.blur
+    return component.input
+
+
+def _keeping(handler: Any, outputs: int) -> Any:
+    """`handler`, whose failure is shown in its first output and leaves the others as they are."""
+    return guarded(lambda facts: [problem_html(facts), *[gr.skip()] * (outputs - 1)])(handler)

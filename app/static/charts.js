@@ -1,0 +1,237 @@
+// The three charts of a run: validation AUROC, likeness to the teacher, loss terms. Each has a table
+// beneath it, which is its legend and says the same in words and numbers.
+import {colour, el, onTheme} from './live.js';
+
+const PLOTLY = '/ws/static/vendor/plotly-cartesian.min.js';
+const DASHES = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot'];
+const STROKES = ['', '7 4', '2 4', '7 3 2 3', '11 4', '11 3 2 3'];   // the same for the legend
+const TEXT = {
+  pass: 'Passes over the training images',
+  start: 'Start',
+  now: 'Now',
+  best: 'Best',
+  curve: 'Curve',
+  none: '–',
+  waiting: 'The first point comes after the first pass.',
+  waitingLoss: 'The first points come when training begins.',
+  noTeacher: 'A student-only run has no teacher to be likened to.',
+  hide: 'Show or hide this curve',
+  reset: 'Whole run',
+  charts: {
+    auroc: {
+      title: 'Validation AUROC',
+      axis: 'AUROC',
+      words: 'How well the student tells the classes apart on images it was not trained on: 0.5 is guessing, 1 is perfect. It decides which pass is kept.',
+    },
+    cka: {
+      title: 'Likeness to the teacher',
+      axis: 'CKA',
+      words: 'Whether student and teacher arrange the validation images alike (CKA): 1 is the same structure, 0 none. The lower curve is the one to believe, for the other rises also because both adapt to each other. Likeness is not correctness.',
+    },
+    loss: {
+      title: 'Loss terms',
+      axis: 'Loss',
+      words: 'What training makes smaller. Thick: mean of the last pass; thin: every step. If validation rises while the others fall, the student is learning its images by heart.',
+    },
+  },
+  curves: {
+    'validation/auroc': 'student on validation',
+    'cka/teacher': 'agreement with the teacher',
+    'cka/reprogrammed': 'with the reprogrammed teacher',
+    'loss': 'all terms, weighted',
+    'loss/task': 'student against the labels',
+    'loss/hybrid': 'reprogrammed teacher against the labels',
+    'loss/agreement': 'student against the reprogrammed teacher',
+    'loss/cka': 'unlikeness of features',
+    'validation/loss': 'validation images',
+  },
+};
+const CHARTS = {
+  auroc: {curves: ['validation/auroc'], axis: {range: [0.4, 1.005]}, floor: 0.4},
+  cka: {curves: ['cka/teacher', 'cka/reprogrammed'], axis: {range: [0, 1.005]}, floor: 0},
+  loss: {curves: ['loss', 'loss/task', 'loss/hybrid', 'loss/agreement', 'loss/cka', 'validation/loss'],
+         axis: {rangemode: 'tozero'}},
+};
+const ALONE = ['validation/auroc', 'loss/task', 'validation/loss'];  // what a student-only run has
+
+let plotly = null;
+function loadPlotly() {
+  plotly ??= new Promise((done, failed) => {
+    const script = el('script', {src: PLOTLY});
+    script.addEventListener('load', () => done(window.Plotly));
+    script.addEventListener('error', failed);
+    document.head.append(script);
+  });
+  return plotly;
+}
+
+/** The charts as one element; `.draw(shown)` redraws them in place, and zoom stays. */
+export function makeCharts() {
+  const charts = Object.keys(CHARTS).map(makeChart);
+  const node = el('div', {class: 'charts'}, charts.map((chart) => chart.node));
+  let shown = null;
+  node.draw = (next) => {
+    shown = next;
+    for (const chart of charts) chart.draw(next);
+  };
+  onTheme(() => { if (shown) node.draw(shown); });
+  return node;
+}
+
+function makeChart(key) {
+  const words = TEXT.charts[key];
+  const waiting = el('p', {class: 'waiting'}, key === 'loss' ? TEXT.waitingLoss : TEXT.waiting);
+  const plot = el('div', {class: 'plot', id: `plot-${key}`, role: 'img', 'aria-label': words.title, 'aria-describedby': `table-${key}`});
+  const reset = el('button', {type: 'button', class: 'small reset', disabled: true}, TEXT.reset);
+  const table = el('table', {class: 'legend', id: `table-${key}`});
+  const node = el('section', {class: 'chart', 'aria-label': words.title, 'data-points': 0},
+    el('div', {class: 'chart-head'}, el('h3', {}, words.title), reset),
+    el('div', {class: 'frame'}, plot, waiting), table, el('p', {class: 'small-print'}, words.words));
+  const chart = {node, key, plot, waiting, table, reset, hidden: new Set(), ready: false, shown: null};
+  reset.addEventListener('click', () => zoomOut(chart));
+  chart.draw = (shown) => { chart.shown = shown; drawChart(chart); };
+  return chart;
+}
+
+async function drawChart(chart) {
+  const {shown, key, plot} = chart;
+  const lines = linesOf(chart, shown);
+  showTable(chart, lines);
+  const drawn = lines.filter((line) => line.curves.has(line.name));
+  const points = drawn.filter((line) => line.own).reduce((sum, line) => sum + line.curves.series.get(line.name).steps.length, 0);
+  chart.node.dataset.points = String(points);
+  chart.waiting.hidden = drawn.length > 0;
+  if (key === 'cka' && shown.alone) chart.waiting.textContent = TEXT.noTeacher;
+  if (!drawn.length && !chart.ready) return;
+  const Plotly = await loadPlotly();
+  if (chart.shown !== shown) return;              // drawn anew while the library was loading
+  const range = chart.ready && isZoomed(chart) ? plot.layout.xaxis.range : null;
+  const traces = drawn.filter((line) => !chart.hidden.has(line.id)).flatMap((line) => tracesOf(line, range));
+  await Plotly.react(plot, traces, layoutOf(chart, shown, points), {displaylogo: false, displayModeBar: false, responsive: true});
+  if (chart.ready) return;
+  chart.ready = true;
+  plot.on('plotly_relayout', () => {              // a closer look deserves its own points
+    chart.reset.disabled = !isZoomed(chart);
+    drawChart(chart);
+  });
+}
+
+/** The curves a chart shows: those of the run, then those of the one beside it. */
+function linesOf({key, hidden}, {curves, beside, alone, name}) {
+  const known = CHARTS[key].curves;
+  const more = key === 'loss' ? [...curves.series.keys()].filter((found) => found.startsWith('loss/') && !known.includes(found)) : [];
+  const wanted = [...known, ...more].filter((found) => curves.has(found) || !alone || ALONE.includes(found));
+  const own = wanted.filter((found) => !(alone && found === 'loss'))
+    .map((found) => ({own: true, id: found, name: found, curves, run: name, place: known.indexOf(found) % DASHES.length}));
+  if (!beside) return own;
+  const others = known.filter((found) => beside.curves.has(found) && !(beside.alone && found === 'loss'))
+    .map((found) => ({own: false, id: `beside/${found}`, name: found, curves: beside.curves, run: beside.name, place: known.indexOf(found)}));
+  return [...own, ...others];
+}
+
+const label = (name) => TEXT.curves[name] ?? name.replace(/^.*\//, '').replaceAll('_', ' ');
+const isLoss = (name) => name === 'loss' || name.includes('loss/') || name === 'validation/loss';
+const isNoisy = (name) => name === 'loss' || name.startsWith('loss/');
+const inkOf = (line) => `--c${(line.place < 0 ? 5 : line.place) % 6 + 1}`;
+
+function tracesOf(line, range) {
+  const ink = colour(line.own || !isSingle(line) ? inkOf(line) : '--c2');
+  const dash = DASHES[line.own || !isSingle(line) ? Math.max(0, line.place) : 1];
+  const shared = {type: 'scatter', name: `${line.run}: ${label(line.name)}`, connectgaps: false};
+  const marks = line.own ? {mode: 'lines'} : {mode: 'lines+markers', marker: {symbol: 'diamond-open', size: 6, maxdisplayed: 14, color: ink}};
+  const thick = {...shared, ...marks, ...(isNoisy(line.name) ? line.curves.mean(line.name, range) : line.curves.raw(line.name, range)),
+    line: {color: ink, width: line.own ? 2.2 : 1.5, dash}, hovertemplate: '%{y:.3f}'};
+  if (!isNoisy(line.name) || !line.own) return [single(thick)];
+  const every = {...shared, mode: 'lines', ...line.curves.raw(line.name, range), line: {color: ink, width: 0.7}, opacity: 0.28, hoverinfo: 'skip'};
+  return [every, thick];
+}
+
+const isSingle = (line) => line.name === 'validation/auroc';
+/** A curve of one point would not be seen as a line. */
+const single = (trace) => (trace.x.length === 1 ? {...trace, mode: 'lines+markers'} : trace);
+
+function layoutOf(chart, {run, passes}, points) {
+  const {axis, floor} = CHARTS[chart.key];
+  const ink = colour('--ink-2'), line = colour('--line');
+  const shared = {gridcolor: line, linecolor: line, zeroline: false, tickfont: {color: ink, size: 12}, automargin: true};
+  const y = {...shared, ...axis, title: {text: TEXT.charts[chart.key].axis, font: {color: ink, size: 12}, standoff: 6}};
+  if (floor !== undefined) y.range = [lowest(chart, floor), axis.range[1]];
+  return {
+    uirevision: `${run}/${y.range?.[0] ?? ''}`, datarevision: points, height: 250, autosize: true,
+    margin: {l: 46, r: 12, t: 8, b: 40}, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
+    font: {family: '"Bedside Sans", system-ui, sans-serif', size: 12, color: colour('--ink')},
+    showlegend: false, hovermode: 'x unified', dragmode: 'zoom',
+    hoverlabel: {bgcolor: colour('--card'), bordercolor: line, font: {color: colour('--ink'), size: 12}, namelength: 60},
+    xaxis: {...shared, range: [0, passes], title: {text: TEXT.pass, font: {color: ink, size: 12}, standoff: 8},
+      unifiedhovertitle: {text: 'Pass %{x:.1f}'}},
+    yaxis: y,
+  };
+}
+
+/** The lower end of an axis that begins at `floor` unless a value lies below it. */
+function lowest(chart, floor) {
+  let low = floor;
+  for (const line of linesOf(chart, chart.shown)) {
+    const found = line.curves.summary(line.name);
+    if (found && found.low.value < low) low = Math.floor(found.low.value * 10) / 10;
+  }
+  return low;
+}
+
+function isZoomed({plot, shown, key}) {
+  const {xaxis, yaxis} = plot.layout ?? {};
+  if (!xaxis?.range) return false;
+  const wide = xaxis.range[0] === 0 && Math.abs(xaxis.range[1] - shown.passes) < 1e-9;
+  const high = key === 'loss' ? yaxis.autorange !== false : Math.abs(yaxis.range[1] - CHARTS[key].axis.range[1]) < 1e-9;
+  return !(wide && high);
+}
+
+function zoomOut(chart) {
+  const {plot, shown, key} = chart;
+  const y = key === 'loss' ? {'yaxis.autorange': true} : {'yaxis.range': [lowest(chart, CHARTS[key].floor), CHARTS[key].axis.range[1]]};
+  window.Plotly.relayout(plot, {'xaxis.range': [0, shown.passes], ...y});
+}
+
+function showTable(chart, lines) {
+  const {table, key} = chart;
+  const best = key === 'auroc';
+  if (table.dataset.lines !== JSON.stringify(lines.map((line) => [line.id, line.run]))) {
+    table.dataset.lines = JSON.stringify(lines.map((line) => [line.id, line.run]));
+    const heads = [TEXT.curve, TEXT.start, TEXT.now, ...(best ? [TEXT.best] : [])];
+    table.replaceChildren(
+      el('thead', {}, el('tr', {}, heads.map((head, place) => el('th', {scope: 'col', class: place ? 'num' : ''}, head)))),
+      el('tbody', {}, lines.map((line) => rowOf(chart, line, best))));
+  }
+  lines.forEach((line, place) => {
+    const found = line.curves.summary(line.name, isNoisy(line.name));
+    const row = table.tBodies[0].rows[place];
+    row.cells[1].textContent = found ? found.first.value.toFixed(3) : TEXT.none;
+    row.cells[2].textContent = found ? found.last.value.toFixed(3) : TEXT.none;
+    if (best) row.cells[3].textContent = found ? `${found.high.value.toFixed(3)} (pass ${Math.round(found.high.pass)})` : TEXT.none;
+  });
+}
+
+function rowOf(chart, line, best) {
+  const words = line.own ? label(line.name) : `${line.run}: ${label(line.name)}`;
+  const toggle = el('button', {type: 'button', class: 'curve', 'aria-pressed': String(!chart.hidden.has(line.id)), title: TEXT.hide}, swatch(line), el('span', {}, words));
+  toggle.addEventListener('click', () => {
+    const off = !chart.hidden.delete(line.id);
+    if (off) chart.hidden.add(line.id);
+    toggle.setAttribute('aria-pressed', String(!off));
+    drawChart(chart);
+  });
+  return el('tr', {}, el('th', {scope: 'row'}, toggle), ...Array.from({length: best ? 3 : 2}, () => el('td', {class: 'num'})));
+}
+
+function swatch(line) {
+  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
+  svg.setAttribute('viewBox', '0 0 30 10');
+  svg.setAttribute('aria-hidden', 'true');
+  const path = document.createElementNS(svg.namespaceURI, 'path');
+  const second = !line.own && isSingle(line);
+  path.setAttribute('d', line.own ? 'M0 5h30' : 'M0 5h11M19 5h11M15 1l4 4-4 4-4-4z');
+  path.setAttribute('stroke-dasharray', line.own ? STROKES[Math.max(0, line.place)] : '');
+  path.style.stroke = `var(${second ? '--c2' : inkOf(line)})`;
+  svg.append(path);
+  return svg;
+}

@@ -1,0 +1,189 @@
+// One run as it goes: state in words, progress, curves, what may be done, what happened.
+import {makeActions} from './actions.js';
+import {makeBeside} from './beside.js';
+import {makeCharts} from './charts.js';
+import {Curves} from './curves.js';
+import {api, count, duration, el, figure, look, onLive, problem, progressBar, query, setQuery, wish} from './live.js';
+import {makeLog} from './log.js';
+import {badge, moment} from './runs.js';
+import {findRun, onRuns, refresh} from './runlist.js';
+
+const TEXT = {
+  empty: 'No run yet',
+  emptyWords: 'Press Start training above. The curves appear here and move while the student learns.',
+  curves: 'Curves',
+  gone: 'The run shown here was deleted elsewhere.',
+  by: ({method, teacher, student}) => [method, [teacher, student].filter(Boolean).join(' → ')].filter(Boolean).join(' · '),
+  origin: (name, passes) => `Goes on from “${name}” after ${count(passes)} passes.`,
+  auroc: 'Validation AUROC', best: (value, pass) => `best so far ${value} (pass ${pass})`,
+  interval: '95 % interval in brackets', notYet: 'after the first pass',
+  agreement: 'Agreement with the teacher', agreementWords: 'CKA on validation images', noTeacher: 'no teacher in this run',
+  passes: 'Passes', of: (done, total) => `${done} of ${total}`, passesWords: 'over the training images',
+  time: 'Time taken', left: (time) => `about ${time} left in this part`, inAll: 'all attempts together',
+  none: '–', toWaited: 'Look at it',
+  states: {
+    created: 'It was asked for and has not been started. Resume starts it.',
+    queued: (name) => (name ? `Waits for its turn: “${name}” is using the device.` : 'Waits for its turn, or is just beginning.'),
+    running: (text) => text || 'Is just beginning.',
+    stopping: 'Stopping: finishes the step and saves.',
+    stopped: (step) => (step === null ? 'Stopped before anything was trained. Resume starts again.' : `Stopped; everything up to step ${count(step)} is saved. Resume goes on from there.`),
+    interrupted: (step) => `Interrupted: its process ended without a word, by a power cut, a restart or from outside. ${step === null ? 'Nothing had been trained yet; Resume starts again.' : `Everything up to step ${count(step)} is saved; Resume goes on from there.`}`,
+    completed: 'Complete: evaluated on validation, exported, and its report written.',
+    failed: 'It failed:',
+  },
+};
+
+export function mount(element) {
+  const surface = element.closest('#monitor') ?? element;
+  const view = makeView((what, answer) => done(what, answer));
+  const empty = el('section', {class: 'card', id: 'run-none'}, el('h2', {}, TEXT.empty), el('p', {class: 'quiet'}, TEXT.emptyWords));
+  const notice = el('div', {class: 'note warn', id: 'run-gone', role: 'status', hidden: true});
+  element.append(notice, empty, view.node);
+  const curves = new Curves();
+  let run = '', facts = null, last = null, drawn = '', asked = '';
+  const beside = view.beside;
+
+  function choose(id) {
+    if (id === run) return;
+    [run, facts, last, drawn, asked] = [id, null, null, '', ''];
+    curves.clear();
+    beside.reset();
+    wish('run', id);
+    wish('since', id ? 0 : null);
+    surface.dataset.run = id;
+    if (id) look();
+  }
+
+  function follow(runs) {
+    const own = runs.find((found) => found.own) ?? null;
+    const wanted = query('run') || own?.id || '';
+    empty.hidden = Boolean(wanted);
+    view.node.hidden = !wanted;
+    if (!wanted) surface.dataset.state = 'empty';
+    choose(wanted);
+  }
+
+  function done(what, answer) {
+    if (what === 'remove') show('');
+    else if (what === 'extend') show(answer.run);
+    else if (what === 'compare') setQuery('with', answer.run);
+    asked = '';
+  }
+
+  function show(id) {
+    notice.hidden = true;
+    setQuery('run', id);
+    setQuery('with', '');
+    refresh();
+    if (id) choose(id); else run = '';
+  }
+
+  onRuns(follow);
+  window.addEventListener('bedside:started', (event) => show(event.detail.run));
+  window.addEventListener('bedside:show', (event) => {
+    show(event.detail.run);
+    setQuery('with', event.detail.with ?? '');
+    asked = '';
+  });
+  onLive((live) => {
+    if (live.error && run && live.error.code === 'R01') {
+      notice.hidden = false;
+      notice.textContent = TEXT.gone;
+      run = '';
+      setQuery('run', '');
+      refresh();
+      return;
+    }
+    const summary = live.run;
+    if (!summary || summary.id !== run) return;
+    const grew = curves.take(summary);
+    wish('since', curves.since);
+    surface.dataset.state = summary.state;
+    surface.dataset.points = String(curves.points);
+    last = summary;
+    const version = `${run}/${live.runs}/${summary.state}/${query('with')}`;
+    if (version !== asked) { asked = version; ask(run); }
+    beside.poll(live).then((changed) => { if (changed) paint(true); });
+    paint(grew);
+  });
+
+  async function ask(id) {
+    const found = await api(`/api/train/run/${id}`).catch((error) => { if (!error.facts) throw error; });
+    if (!found || id !== run) return;
+    facts = found;
+    beside.choose(facts);
+    paint(true);
+  }
+
+  function paint(grew) {
+    if (!last || !facts) return;
+    view.set(last, facts, curves);
+    const key = `${run}/${beside.key()}/${facts.passes}`;
+    if (!grew && key === drawn) return;
+    drawn = key;
+    view.charts.draw({run, name: facts.name, curves, passes: facts.passes, alone: facts.alone, beside: beside.shown()});
+  }
+}
+
+function makeView(onDone) {
+  const title = el('h2', {id: 'run-name'}), marks = el('span', {}), about = el('p', {class: 'quiet', id: 'run-about'});
+  const state = el('p', {id: 'run-state', role: 'status'}), trouble = el('div', {id: 'run-trouble'});
+  const complaints = el('div', {id: 'run-problem'});
+  const bar = progressBar('Progress of the run');
+  const actions = makeActions(complaints, onDone);
+  const tiles = Object.fromEntries(['auroc', 'agreement', 'passes', 'time'].map((key) => [key, {value: el('dd', {id: `fact-${key}`}), note: el('dd', {class: 'fact-note'})}]));
+  const charts = makeCharts(), beside = makeBeside(), log = makeLog();
+  const node = el('div', {class: 'stack'},
+    el('section', {class: 'card', id: 'run-card', 'aria-labelledby': 'run-name'},
+      el('div', {class: 'run-head'}, el('div', {class: 'run-title'}, title, marks), actions),
+      about, state, trouble, complaints, bar,
+      el('dl', {class: 'facts'}, Object.entries(tiles).map(([key, tile]) => el('div', {}, el('dt', {}, TEXT[key]), tile.value, tile.note)))),
+    el('section', {class: 'card', id: 'run-curves', 'aria-label': TEXT.curves}, charts),
+    beside.node, log.node);
+
+  function set(summary, facts, curves) {
+    title.textContent = facts.name;
+    if (marks.dataset.state !== summary.state) { marks.dataset.state = summary.state; marks.replaceChildren(badge(summary.state)); }
+    about.textContent = [TEXT.by(facts), moment(facts.created), facts.origin ? TEXT.origin(findRun(facts.origin.run)?.name ?? facts.origin.run, facts.origin.passes) : ''].filter(Boolean).join(' · ');
+    setState(summary);
+    actions.set(summary, facts);
+    bar.hidden = !summary.live || summary.state === 'queued';
+    bar.set({text: summary.phase.text, done: summary.done, total: summary.total, eta_s: summary.eta_s, live: summary.live});
+    setTiles(summary, facts, curves);
+    log.set(summary, facts);
+  }
+
+  let shown = '';
+  function setState(summary) {
+    const {state: name} = summary;
+    const key = JSON.stringify([name, summary.waits_for, summary.saved !== null || name, summary.failure, name === 'running' ? '' : summary.saved]);
+    if (key === shown) return;                    // read aloud only when it has changed
+    shown = key;
+    const words = TEXT.states[name];
+    const waited = findRun(summary.waits_for)?.name ?? '';
+    const saved = summary.saved;
+    state.textContent = name === 'running' ? '' : typeof words !== 'function' ? words : words(name === 'queued' ? waited : saved);
+    state.hidden = name === 'running';
+    state.className = ['interrupted', 'stopped', 'created'].includes(name) ? 'note warn' : name === 'queued' ? 'note' : '';
+    if (name === 'queued' && summary.waits_for) state.append(' ', el('a', {href: `/train?run=${summary.waits_for}`}, TEXT.toWaited));
+    trouble.replaceChildren(...(summary.failure ? [problem(summary.failure)] : []));
+  }
+
+  function setTiles(summary, facts, curves) {
+    const auroc = curves.summary('validation/auroc'), cka = curves.summary('cka/teacher');
+    const final = summary.state === 'completed' && facts.auroc;
+    put(tiles.auroc, final ? figure(facts.auroc) : auroc ? auroc.last.value.toFixed(3) : TEXT.none,
+      final ? TEXT.interval : auroc ? TEXT.best(auroc.high.value.toFixed(3), Math.round(auroc.high.pass)) : TEXT.notYet);
+    put(tiles.agreement, cka ? cka.last.value.toFixed(3) : TEXT.none, facts.alone ? TEXT.noTeacher : cka ? TEXT.agreementWords : TEXT.notYet);
+    const loss = curves.summary('loss');
+    put(tiles.passes, TEXT.of(loss ? loss.last.pass.toFixed(1).replace(/\.0$/, '') : 0, facts.passes), TEXT.passesWords);
+    put(tiles.time, duration(summary.seconds), summary.eta_s === null ? TEXT.inAll : TEXT.left(duration(summary.eta_s)));
+  }
+
+  return {node, set, charts, beside};
+}
+
+function put(tile, value, note) {
+  tile.value.textContent = value;
+  tile.note.textContent = note;
+}

@@ -1,0 +1,32 @@
+// The list of runs, fetched when the server says that it has changed, for all parts of the page.
+import {api, look, onLive} from './live.js';
+
+const listeners = new Set();
+let runs = null, version = null, project = null, busy = false;
+
+/** Call `listener(runs)` now and whenever the list has changed; the newest run comes first. */
+export function onRuns(listener) {
+  listeners.add(listener);
+  if (runs) listener(runs);
+}
+
+/** A run's line, or undefined. */
+export const findRun = (id) => runs?.find((run) => run.id === id);
+
+/** What has just been changed is looked at at once. */
+export async function refresh() {
+  version = null;
+  await look();
+}
+
+onLive(async (live) => {
+  if (busy || (live.runs === version && live.project?.id === project)) return;
+  busy = true;
+  try {
+    const found = await api('/api/train/runs');
+    [runs, version, project] = [found.runs, found.version, live.project?.id];
+    for (const listener of [...listeners]) listener(runs);
+  } finally {
+    busy = false;
+  }
+});
