@@ -7,6 +7,8 @@ import os
 import secrets
 import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
@@ -90,12 +92,16 @@ def link(host: str, port: int, token: str) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}/enter?token={token}"
 
 
-def write_card(workspace: Path, host: str, port: int) -> Path:
-    """Note which process serves `workspace`, and where; returns the file to remove at the end."""
+@contextmanager
+def shown_as_running(workspace: Path, host: str, port: int) -> Iterator[Path]:
+    """Note, for a ``with`` block, which process serves `workspace`, and where."""
     card = workspace / CARD
-    write_json(card, this_process().to_json() | {"address": host, "port": port})
-    card.chmod(0o600)
-    return card
+    try:
+        write_json(card, this_process().to_json() | {"address": host, "port": port})
+        card.chmod(0o600)
+        yield card
+    finally:
+        card.unlink(missing_ok=True)
 
 
 def find_running(workspace: Path) -> str | None:

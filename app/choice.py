@@ -1,4 +1,4 @@
-"""What the models page shows: teachers and students at hand, what is measured, what a pair costs."""
+"""What the models page shows: teachers and students at hand, measures, what a pair costs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from core.projects import Project
 from core.runs.layout import RunFolder
 from core.runs.process import request_stop
 from core.runs.status import RunStatus
-from core.students.spec import STUDENTS, StudentSpec
+from core.students.spec import STUDENTS, StudentSpec, students_by_size
 from core.teachers.catalogue import AtHand, teachers_at_hand
 from core.teachers.fetch import HOST
 from core.teachers.spec import TeacherSpec, teacher_file
@@ -53,7 +53,7 @@ def describe_choice(observer: Observer) -> Facts:
         "teachers": [
             _teacher(observer, name, spec, known) for name, spec in at_hand.teachers.items()
         ],
-        "students": [_student(name, config.student.image_px, known) for name in STUDENTS.names()],
+        "students": [_student(name, config.student.image_px, known) for name in students_by_size()],
         "problems": [as_facts(error) for error in at_hand.problems],
         "images": images and {"train": len(images.train), "validation": len(images.validation)},
         "method": {"title": method.title, "teaches": method.needs_teacher},

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from app.address import find_running, link, listen, read_token, write_card
+from app.address import find_running, link, listen, read_token, shown_as_running
 from app.quick import import_without_stubs
 from app.text import main as text
 from core.errors import BedsideError
@@ -67,16 +67,13 @@ def _serve(workspace: Path, listener: socket.socket, *, open_browser: bool) -> N
     print(text.STARTING if open_browser else text.STARTING_ALONE, flush=True)
     host, port = listener.getsockname()[:2]
     token = read_token(workspace)
-    card = write_card(workspace, host, port)
     url = link(host, port, token)
-    opening = threading.Thread(target=_open_browser, args=(url, open_browser), daemon=True)
-    opening.start()
-    try:
+    with shown_as_running(workspace, host, port):
+        opening = threading.Thread(target=_open_browser, args=(url, open_browser), daemon=True)
+        opening.start()
         server = _load(workspace, token, port)
         print(text.STARTED.format(url=url), flush=True)
         server.run(sockets=[listener])
-    finally:
-        card.unlink(missing_ok=True)
 
 
 def _load(workspace: Path, token: str, port: int) -> Any:
@@ -123,9 +120,10 @@ def _leaving_nothing(workspace: Path) -> Iterator[None]:
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TRANSFORMERS_OFFLINE": "1",
     }
-    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), signal.default_int_handler)
+    for name in ("SIGTERM", "SIGHUP"):  # as Ctrl-C, unless it is to be outlived (nohup)
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     try:
         yield
     finally:

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from app.forms import field_title
 from app.observe import Observer
 from app.text import train as text
 from core.config import RunConfig, differing_settings, load_config
@@ -94,7 +95,11 @@ class RunFacts:
         note = text.UNPAIRED if alike else text.OTHER_IMAGES
         paired = self._paired(run, other) or self._paired(other, run)
         return {
-            "settings": differing_settings(*asked),
+            "settings": [
+                [_setting(key), *(_value(key, value) for value in values)]
+                for key, *values in differing_settings(*asked)
+                if key != "name"
+            ],
             "figures": [
                 [words.MEASURES[name], figures[0][name], figures[1][name]]
                 for name in words.MEASURES
@@ -256,6 +261,22 @@ def _student(run: RunFolder, name: str) -> str:
         return str(_read(run.path / "student.json").get("title") or STUDENTS.get(name).title)
     except BedsideError:
         return name
+
+
+def _setting(key: str) -> str:
+    group, *path = key.split(".")
+    title = text.GROUPS.get(group, field_title((group,)))
+    return f"{title}: {field_title(tuple(path))}" if path else title
+
+
+def _value(key: str, value: Any) -> str:
+    if key == "method.name" and value in METHODS:
+        return METHODS[value].title
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "–" if value in (None, "") else str(value)
 
 
 def _named(line: RunSummary) -> Json:

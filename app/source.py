@@ -61,6 +61,9 @@ def describe_state(observer: Observer, findings: Findings) -> dict[str, Any]:
     _add_task(state, observer, project)
     if project.found:
         _add_found(state, observer, findings, project)
+    live = state["task"] and state["task"]["live"]
+    if not (live or state["problem"] or state["ended"] or project.is_imported):
+        state["ended"] = "undivided" if project.found else "unread"  # its settings were changed
     return state
 
 

@@ -15,9 +15,8 @@ from app.observe import Observer
 from app.preview import Names, describe
 from app.source import start_import
 from app.text import data as text
-from core.config import RunConfig
+from core.config import DataSettings, RunConfig
 from core.errors import BedsideError, RunError
-from core.presets import demo_config
 from core.projects import DEMO, Project, require_idle
 from core.sources import source_folder
 
@@ -25,6 +24,7 @@ LABELS = ("data.labels", "data.table", "data.file_column", "data.label_columns")
 PATIENTS = ("data.patient_column", "data.patient_pattern")
 PICTURES = ("data.pixels.size_px", "data.pixels.fit", "data.pixels.window")
 SPLIT = ("split.validation", "split.test", "split.seed")
+BLANK = RunConfig(data=DataSettings(source=DEMO))  # what forms show before a project is open
 CHANGED = "(failed) => window.dispatchEvent(new CustomEvent('bedside:changed', {detail: failed}))"
 QUIET: dict[str, Any] = {
     "queue": False,
@@ -58,6 +58,7 @@ class DataForms:
                 elem_id="path",
             )
             self._read = gr.Button(text.READ, variant="primary", scale=1, elem_id="read")
+        self._refill = gr.Button(elem_id="refill")  # pressed by data.js, never seen
 
     def build_demo(self) -> None:
         """The one press to the demo project."""
@@ -71,7 +72,7 @@ class DataForms:
         """Shares and seed."""
         gr.HTML(f'<p class="quiet">{text.DIVIDE_WORDS}</p>', padding=False)
         with gr.Row():
-            self._split = Form(SPLIT, demo_config(), "set")
+            self._split = Form(SPLIT, BLANK, "set")
         self.place_problem("divide")
         self._divide = gr.Button(text.DIVIDE_BUTTON, elem_id="redivide")
 
@@ -87,12 +88,11 @@ class DataForms:
             for title, paths in groups:
                 with gr.Column(min_width=260):
                     gr.HTML(f"<h3>{title}</h3>", padding=False)
-                    self._settings.append(Form(paths, demo_config(), "set"))
+                    self._settings.append(Form(paths, BLANK, "set"))
         self._preview = gr.HTML("", elem_id="preview", padding=False)
         self.place_problem("settings")
         self._apply = gr.Button(text.SETTINGS_BUTTON, elem_id="apply")
         self._token = gr.Textbox(visible=False, elem_id="shown-project")
-        self._refill = gr.Button(elem_id="refill")  # pressed by data.js, never seen
 
     def connect(self) -> None:
         """Tie the components to their handlers."""
@@ -105,9 +105,12 @@ class DataForms:
         self._on([self._divide.click], "divide", self._redivide, parts)
         self._on([self._apply.click], "settings", self._reread, [self._token, *settings])
         self._refill.click(self._fill, None, filled, **QUIET)
-        typed = [self._opened, *(component.input for component in settings)]
-        gr.on(typed, self._describe, [self._token, *settings], self._preview,
-              trigger_mode="always_last", **QUIET)  # fmt: skip
+        told = [self._token, *settings]
+        self._opened(self._describe, told, self._preview, **QUIET)
+        # a change is told when the forms are filled, too; typing would not tell of what is pasted
+        typed = [component.change for component in settings]
+        last: Any = "always_last"
+        gr.on(typed, self._describe_changed, told, self._preview, trigger_mode=last, **QUIET)
 
     def _on(
         self,
@@ -137,7 +140,7 @@ class DataForms:
     def _fill(self) -> list[Any]:
         """What the forms show of the project that is open."""
         project = self._observer.projects.current()
-        config = project.config if project else demo_config()
+        config = project.config if project else BLANK
         path = config.data.source if project and config.data.source != DEMO else ""
         settings = [value for form in self._settings for value in form.values(config)]
         return [project.id if project else "", path, *self._split.values(config), *settings]
@@ -181,6 +184,13 @@ class DataForms:
             raise RunError("R53", text.CHANGED_ELSEWHERE, todo=text.CHANGED_ELSEWHERE_TODO)
         require_idle(self._observer.workspace, project)
         return project
+
+    def _describe_changed(self, token: str, *values: Any) -> str:
+        """The same, where the settings are no longer those that were used."""
+        project = self._observer.projects.current()
+        used = [value for form in self._settings for value in form.values(project.config)] if (
+            project) else []  # fmt: skip
+        return "" if list(values) == used else self._describe(token, *values)
 
     def _describe(self, token: str, *values: Any) -> str:
         """What the settings would give, before anything is read."""

@@ -78,7 +78,7 @@ def make_router(observer: Observer) -> APIRouter:
     @router.post("/api/models/measure")
     def measure(how: Again) -> Response:
         if any(job["kind"] == "run" for job in observer.live_jobs()):
-            raise RunError("R61", text.RUN_IS_LIVE, todo=text.RUN_IS_LIVE_TODO)
+            raise RunError("R81", text.RUN_IS_LIVE, todo=text.RUN_IS_LIVE_TODO)
         start_measuring(observer, again=how.again)
         return answer(describe_choice(observer))
 
@@ -99,11 +99,11 @@ def _current(observer: Observer, name: str) -> Project:
     """The project that the page shows, if it is still the one that is open.
 
     Raises:
-        RunError: R52, another one was opened elsewhere.
+        RunError: R82, another one was opened elsewhere.
     """
     project = observer.projects.current()
     if project is None or project.id != name:
-        raise RunError("R52", text.OTHER_PROJECT, todo=text.OTHER_PROJECT_TODO)
+        raise RunError("R82", text.OTHER_PROJECT, todo=text.OTHER_PROJECT_TODO)
     return project
 
 

@@ -52,7 +52,7 @@ class TrainForm:
                 self._named = Form(["name"], config, "train")
                 self._name = self._named.components[0]
                 self._start = gr.Button(
-                    text.START, variant="primary", scale=1, min_width=180, elem_id="train-start"
+                    text.START, variant="primary", scale=0, min_width=220, elem_id="train-start"
                 )
             self._plan = gr.HTML("", elem_id="train-plan", padding=False)
             self._problem = gr.HTML("", elem_id="train-problem", padding=False)

@@ -10,7 +10,6 @@ const TEXT = {
   lines: 'Its curves are the thinner ones with diamonds.',
   figure: 'On validation', settings: 'Settings that differ', setting: 'Setting', none: 'No setting differs.',
   waits: 'Both are put side by side, and the report is written anew, as soon as it is complete.',
-  empty: '–',
 };
 const LIVE = ['queued', 'running', 'stopping'];
 
@@ -79,14 +78,12 @@ export function makeBeside() {
     sentence.textContent = LIVE.includes(findRun(id)?.status) ? TEXT.waits : found.note;
     tables.replaceChildren(
       found.figures.length ? table([TEXT.figure, own, name], found.figures.map(([words, left, right]) => [words, figure(left), figure(right)])) : '',
-      found.settings.length ? table([TEXT.setting, own, name], found.settings.map(([key, left, right]) => [key, told(left), told(right)])) : el('p', {class: 'quiet'}, TEXT.none));
+      found.settings.length ? table([TEXT.setting, own, name], found.settings) : el('p', {class: 'quiet'}, TEXT.none));
   }
 
   const shown = () => (id && curves.points ? {name: findRun(id)?.name ?? id, curves, alone: findRun(id)?.alone ?? false} : null);
   return {node, reset, choose, poll, shown, key: () => `${id}/${curves.points > 0}`};
 }
-
-const told = (value) => (value === null || value === '' ? TEXT.empty : value === true ? 'yes' : value === false ? 'no' : String(value));
 
 function table(heads, rows) {
   return el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': heads[0]}, el('table', {class: 'plain-table'},

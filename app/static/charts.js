@@ -47,10 +47,9 @@ const TEXT = {
   },
 };
 const CHARTS = {
-  auroc: {curves: ['validation/auroc'], axis: {range: [0.4, 1.005]}, floor: 0.4},
-  cka: {curves: ['cka/teacher', 'cka/reprogrammed'], axis: {range: [0, 1.005]}, floor: 0},
-  loss: {curves: ['loss', 'loss/task', 'loss/hybrid', 'loss/agreement', 'loss/cka', 'validation/loss'],
-         axis: {rangemode: 'tozero'}},
+  auroc: {curves: ['validation/auroc'], low: 0.4, high: 1.005},
+  cka: {curves: ['cka/teacher', 'cka/reprogrammed'], low: 0, high: 1.005},
+  loss: {curves: ['loss', 'loss/task', 'loss/hybrid', 'loss/agreement', 'loss/cka', 'validation/loss'], low: 0, high: null},
 };
 const ALONE = ['validation/auroc', 'loss/task', 'validation/loss'];  // what a student-only run has
 
@@ -87,8 +86,8 @@ function makeChart(key) {
   const node = el('section', {class: 'chart', 'aria-label': words.title, 'data-points': 0},
     el('div', {class: 'chart-head'}, el('h3', {}, words.title), reset),
     el('div', {class: 'frame'}, plot, waiting), table, el('p', {class: 'small-print'}, words.words));
-  const chart = {node, key, plot, waiting, table, reset, hidden: new Set(), ready: false, shown: null};
-  reset.addEventListener('click', () => zoomOut(chart));
+  const chart = {node, key, plot, waiting, table, reset, hidden: new Set(), ready: false, shown: null, run: '', zoom: null};
+  reset.addEventListener('click', () => zoom(chart, null));
   chart.draw = (shown) => { chart.shown = shown; drawChart(chart); };
   return chart;
 }
@@ -98,26 +97,34 @@ async function drawChart(chart) {
   const lines = linesOf(chart, shown);
   showTable(chart, lines);
   const drawn = lines.filter((line) => line.curves.has(line.name));
-  const points = drawn.filter((line) => line.own).reduce((sum, line) => sum + line.curves.series.get(line.name).steps.length, 0);
+  const points = drawn.reduce((sum, line) => sum + line.curves.series.get(line.name).steps.length, 0);
   chart.node.dataset.points = String(points);
   chart.waiting.hidden = drawn.length > 0;
   if (key === 'cka' && shown.alone) chart.waiting.textContent = TEXT.noTeacher;
   if (!drawn.length && !chart.ready) return;
   const Plotly = await loadPlotly();
   if (chart.shown !== shown) return;              // drawn anew while the library was loading
-  const range = chart.ready && isZoomed(chart) ? plot.layout.xaxis.range : null;
-  const traces = drawn.filter((line) => !chart.hidden.has(line.id)).flatMap((line) => tracesOf(line, range));
-  await Plotly.react(plot, traces, layoutOf(chart, shown, points), {displaylogo: false, displayModeBar: false, responsive: true});
+  if (chart.run !== shown.run) [chart.run, chart.zoom] = [shown.run, null];
+  chart.reset.disabled = !chart.zoom;
+  const visible = drawn.filter((line) => !chart.hidden.has(line.id));
+  const traces = visible.flatMap((line) => tracesOf(line, chart.zoom?.x));
+  await Plotly.react(plot, traces, layoutOf(chart, visible, points), {displayModeBar: false, responsive: true, doubleClick: false});
+  plot.dataset.drawn = String(points);
   if (chart.ready) return;
   chart.ready = true;
-  plot.on('plotly_relayout', () => {              // a closer look deserves its own points
-    chart.reset.disabled = !isZoomed(chart);
-    drawChart(chart);
+  plot.on('plotly_doubleclick', () => zoom(chart, null));
+  plot.on('plotly_relayout', (change) => {        // a closer look deserves its own points
+    if (Object.keys(change).some((name) => name.includes('range'))) zoom(chart, {x: [...plot.layout.xaxis.range], y: [...plot.layout.yaxis.range]});
   });
 }
 
+function zoom(chart, ranges) {
+  chart.zoom = ranges;
+  drawChart(chart);
+}
+
 /** The curves a chart shows: those of the run, then those of the one beside it. */
-function linesOf({key, hidden}, {curves, beside, alone, name}) {
+function linesOf({key}, {curves, beside, alone, name}) {
   const known = CHARTS[key].curves;
   const more = key === 'loss' ? [...curves.series.keys()].filter((found) => found.startsWith('loss/') && !known.includes(found)) : [];
   const wanted = [...known, ...more].filter((found) => curves.has(found) || !alone || ALONE.includes(found));
@@ -130,7 +137,6 @@ function linesOf({key, hidden}, {curves, beside, alone, name}) {
 }
 
 const label = (name) => TEXT.curves[name] ?? name.replace(/^.*\//, '').replaceAll('_', ' ');
-const isLoss = (name) => name === 'loss' || name.includes('loss/') || name === 'validation/loss';
 const isNoisy = (name) => name === 'loss' || name.startsWith('loss/');
 const inkOf = (line) => `--c${(line.place < 0 ? 5 : line.place) % 6 + 1}`;
 
@@ -150,46 +156,28 @@ const isSingle = (line) => line.name === 'validation/auroc';
 /** A curve of one point would not be seen as a line. */
 const single = (trace) => (trace.x.length === 1 ? {...trace, mode: 'lines+markers'} : trace);
 
-function layoutOf(chart, {run, passes}, points) {
-  const {axis, floor} = CHARTS[chart.key];
+function layoutOf(chart, visible, points) {
+  const {key, shown, zoom: near} = chart;
   const ink = colour('--ink-2'), line = colour('--line');
-  const shared = {gridcolor: line, linecolor: line, zeroline: false, tickfont: {color: ink, size: 12}, automargin: true};
-  const y = {...shared, ...axis, title: {text: TEXT.charts[chart.key].axis, font: {color: ink, size: 12}, standoff: 6}};
-  if (floor !== undefined) y.range = [lowest(chart, floor), axis.range[1]];
+  const axis = (words, range) => ({range, title: {text: words, font: {color: ink, size: 12}, standoff: 7}, gridcolor: line,
+    linecolor: line, zeroline: false, tickfont: {color: ink, size: 12}, automargin: true});
   return {
-    uirevision: `${run}/${y.range?.[0] ?? ''}`, datarevision: points, height: 250, autosize: true,
+    uirevision: shown.run, datarevision: points, height: 250, autosize: true,
     margin: {l: 46, r: 12, t: 8, b: 40}, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
     font: {family: '"Bedside Sans", system-ui, sans-serif', size: 12, color: colour('--ink')},
     showlegend: false, hovermode: 'x unified', dragmode: 'zoom',
     hoverlabel: {bgcolor: colour('--card'), bordercolor: line, font: {color: colour('--ink'), size: 12}, namelength: 60},
-    xaxis: {...shared, range: [0, passes], title: {text: TEXT.pass, font: {color: ink, size: 12}, standoff: 8},
-      unifiedhovertitle: {text: 'Pass %{x:.1f}'}},
-    yaxis: y,
+    xaxis: {...axis(TEXT.pass, near?.x ?? [0, shown.passes]), unifiedhovertitle: {text: 'Pass %{x:.1f}'}},
+    yaxis: axis(TEXT.charts[key].axis, near?.y ?? height(CHARTS[key], visible)),
   };
 }
 
-/** The lower end of an axis that begins at `floor` unless a value lies below it. */
-function lowest(chart, floor) {
-  let low = floor;
-  for (const line of linesOf(chart, chart.shown)) {
-    const found = line.curves.summary(line.name);
-    if (found && found.low.value < low) low = Math.floor(found.low.value * 10) / 10;
-  }
-  return low;
-}
-
-function isZoomed({plot, shown, key}) {
-  const {xaxis, yaxis} = plot.layout ?? {};
-  if (!xaxis?.range) return false;
-  const wide = xaxis.range[0] === 0 && Math.abs(xaxis.range[1] - shown.passes) < 1e-9;
-  const high = key === 'loss' ? yaxis.autorange !== false : Math.abs(yaxis.range[1] - CHARTS[key].axis.range[1]) < 1e-9;
-  return !(wide && high);
-}
-
-function zoomOut(chart) {
-  const {plot, shown, key} = chart;
-  const y = key === 'loss' ? {'yaxis.autorange': true} : {'yaxis.range': [lowest(chart, CHARTS[key].floor), CHARTS[key].axis.range[1]]};
-  window.Plotly.relayout(plot, {'xaxis.range': [0, shown.passes], ...y});
+/** The ends of the y axis: fixed where they can be, so that nothing moves while values come in. */
+function height({low, high}, visible) {
+  const found = visible.map((line) => line.curves.summary(line.name, isNoisy(line.name))).filter(Boolean);
+  const least = Math.min(low, ...found.map((one) => one.low.value));
+  const most = high ?? (1.06 * Math.max(0.1, ...found.map((one) => one.high.value)));
+  return [Math.floor(least * 10) / 10, most];
 }
 
 function showTable(chart, lines) {

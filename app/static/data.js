@@ -10,7 +10,7 @@ const TEXT = {
   stopped: 'Reading was stopped. Nothing of it was kept, and nothing at the source was changed.',
   interrupted: 'Reading ended unexpectedly: its process was ended, or the computer was switched off. Nothing at the source was changed.',
   created: 'Reading has not begun.', again: 'Read again', goOn: 'Go on: read again from the start',
-  recent: 'Recent projects', open: 'Open', here: 'open now', unread: 'not read yet',
+  recent: 'Recent projects', open: 'Open', here: 'open now', never: 'not read yet',
   drop: 'or drop a folder here',
   dropHint: 'Dropped files are copied into Bedside’s workspace on this computer. A pasted path copies nothing.',
   deleteTitle: (title) => `Delete the project “${title}”?`, cancel: 'Cancel', reallyDelete: 'Delete project',
@@ -22,7 +22,7 @@ const listeners = new Set();
 let known = null;                 // what /api/data/state said last
 let filled = null;                // the project whose settings stand in the forms
 let seen = '';                    // what of the live state it belongs to
-let asking = false, again = false;
+let asking = null, again = false;
 
 /** Call `listener(state)` whenever the project, its import or what was found changes. */
 export function onData(listener) {
@@ -35,10 +35,14 @@ export function mount(element) {
   ({project: mountProject, drop: mountDrop, recent: mountRecent})[part](element);
 }
 
-/** Ask the server anew; several calls at once are one. */
-export async function refresh() {
-  if (asking) { again = true; return; }
-  asking = true;
+/** Ask the server anew. Whoever asks meanwhile waits for an answer that is newer than the question. */
+export function refresh() {
+  if (asking) { again = true; return asking; }
+  asking = ask().finally(() => { asking = null; });
+  return asking;
+}
+
+async function ask() {
   try {
     do {
       again = false;
@@ -50,8 +54,6 @@ export async function refresh() {
     refill(known.project?.id ?? '');
   } catch (error) {
     if (error.facts) seen = '';   // a refusal: look again with the next second
-  } finally {
-    asking = false;
   }
 }
 
@@ -145,9 +147,9 @@ function mountProject(element) {
     const readAgain = () => act(`/api/data/project/${project.id}/read`);
     const notice = state.ended && !state.problem
       ? el('div', {class: 'note warn'}, el('p', {}, TEXT[state.ended]),
-        el('button', {type: 'button', class: 'small', id: 'read-again', onclick: readAgain}, state.ended === 'stopped' ? TEXT.again : TEXT.goOn))
+        el('button', {type: 'button', class: 'small', id: 'read-again', onclick: readAgain}, ({stopped: TEXT.again, undivided: TEXT.divide, unread: TEXT.read})[state.ended] ?? TEXT.goOn))
       : null;
-    const shown = task?.live ? null : state.problem ? problem(state.problem, readAgain) : notice;
+    const shown = task?.live || starting ? null : state.problem ? problem(state.problem, readAgain) : notice;
     said.replaceChildren(...[shown].filter(Boolean));
   }
 }
@@ -214,7 +216,7 @@ function mountRecent(element) {
 }
 
 function described(project) {
-  if (project.images === null || project.images === undefined) return TEXT.unread;
+  if (project.images === null || project.images === undefined) return TEXT.never;
   const patients = project.patients ? `, ${count(project.patients)} patients` : '';
   return `${count(project.images)} images${patients}, ${count(project.classes)} classes`;
 }

@@ -12,7 +12,7 @@ export const TEXT = {
   truth: 'Labelled', right: 'agrees with the label', wrong: 'differs from the label', madeAs: 'Drawn as',
   threshold: 'threshold', capped: 'Shown as 1 % to 99 % at most: no network is certain.',
   looked: 'Where the student looked', where: 'Where, not why.', for: 'For', opacity: 'Heat-map', off: 'off', least: 'least', greatest: 'most', making: 'Making the heat-map …',
-  empty: 'Nothing in this picture spoke for this class.', smooth: 'The map is coarse and drawn smoothed.',
+  empty: 'Nothing in this picture spoke for this class.', smooth: 'The map is coarse and drawn smoothed.', method: 'Method:',
   seen: 'As the network sees it', seenSize: (side) => `${side} × ${side} pixels, exactly what the student was given, in 256 grey levels. Not smoothed.`,
   file: 'The file', read: 'read by', bits: 'bits', window: 'window of the network\'s picture', more: (number) => `Show all ${number} classes`,
   remarks: {
@@ -69,7 +69,7 @@ export function createExamination(run, onStep) {
       map = colourHeat(picture);
       Object.assign(seenHeat, {width: map.width, height: map.height});
       seenHeat.getContext('2d').drawImage(map, 0, 0);
-      mapWords.textContent = `${facts.empty ? `${TEXT.empty} ` : ''}${facts.caption} ${TEXT.smooth} ${facts.method}.`;
+      mapWords.textContent = `${facts.empty ? `${TEXT.empty} ` : ''}${facts.caption} ${TEXT.smooth} ${TEXT.method} ${facts.method}.`;
       node.dataset.heat = String(place);
       overlay();
     } catch (error) {

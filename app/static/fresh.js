@@ -12,7 +12,7 @@ const TEXT = {
   try: 'Try an example', trySynthetic: 'Four synthetic images, drawn now; no split has seen them.', tryReal: 'Up to four images of this project\'s validation split.',
   looking: (done, all) => all > 1 ? `Looking at image ${done + 1} of ${all} …` : 'Looking at the image …', first: ' The networks are loaded first; that takes a few seconds.',
   examined: 'Images looked at', clear: 'Forget these images', kept: 'Kept in the workspace until Bedside restarts.', not: 'not read',
-  folder: 'Folder', classify: 'Reading and classifying the images', stop: 'Stop', csv: 'Save as CSV', forget: 'Forget this table',
+  folder: (name) => `Folder ${name}`, dropped: 'Dropped images', table: 'Predictions', classify: 'Reading and classifying the images', stop: 'Stop', csv: 'Save as CSV', forget: 'Forget this table',
   file: 'File', says: 'Student says', reason: 'Not read because', open: (name) => `Open ${name}`,
   done: (done, unread) => `${count(done)} ${done === 1 ? 'image' : 'images'}${unread ? `, ${count(unread)} could not be read` : ''}.`,
   stopped: (done, files) => `Stopped after ${count(done)} of ${count(files)} files.`, research: 'Research use. Not for diagnosis.',
@@ -36,7 +36,7 @@ export function createFresh(run) {
   const clear = el('button', {type: 'button', class: 'small', id: 'forget-images', onclick: forgetAll}, TEXT.clear);
   const shown = el('section', {class: 'card shown', hidden: true, id: 'examined'}, el('div', {class: 'shown-head'}, el('h2', {}, TEXT.examined), strip, el('span', {class: 'small-print'}, TEXT.kept), clear), examination.node);
   const tablePlace = el('div', {});
-  const node = el('div', {class: 'part', id: 'part-new'}, choose, tablePlace, shown);
+  const node = el('div', {class: 'test-part', id: 'part-new'}, choose, shown, tablePlace);
   let items = [], current = -1, working = false, watch = () => {};
 
   form.addEventListener('submit', (event) => { event.preventDefault(); guard(() => lookAt('path', {path: path.value}), lookButton); });
@@ -51,11 +51,11 @@ export function createFresh(run) {
   }
   async function lookAt(kind, body) {
     const found = await api(`/api/test/look/${kind}`, {run: run.id, ...body});
-    if (found.task) return followTable(found.task);
+    if (found.task) { followTable(found.task); reveal(tablePlace); return; }
     const asks = found.files.map((name, number) => ({name, body: kind === 'path' ? ['path', body] : ['file', {...body, number}]}));
-    return examineAll(asks);
+    await examineAll(asks);
   }
-  const arrived = ({id}) => lookAt('arrived', {arrived: id});
+  function arrived({id}) { return lookAt('arrived', {arrived: id}); }
   function examples() {
     const batch = Math.floor(Math.random() * 1e6);
     const asks = Array.from({length: EXAMPLES}, (_, number) => ({name: '', body: ['example', {number, batch}]}));
@@ -73,7 +73,7 @@ export function createFresh(run) {
           facts = {id: `failed-${Date.now()}`, name, code: error.facts.code, reason: error.facts.what, todo: error.facts.todo};
         }
         add(facts);
-        if (place === 0) open(items.length - 1);
+        if (place === 0) { open(items.length - 1); reveal(shown); }
       }
     } finally { working = false; status.textContent = ''; }
   }
@@ -107,7 +107,7 @@ export function createFresh(run) {
     const bar = progressBar(TEXT.classify), stop = el('button', {type: 'button', class: 'small', id: 'stop-table', onclick: () => guard(() => api(`/api/task/${task}/stop`, {}), stop)}, TEXT.stop);
     const wrong = el('div', {});
     bar.set({text: TEXT.classify});
-    tablePlace.replaceChildren(el('section', {class: 'card', id: 'table-card', 'data-state': 'running'}, el('h2', {}, TEXT.folder), bar, el('div', {class: 'row after-bar'}, stop), wrong));
+    tablePlace.replaceChildren(el('section', {class: 'card', id: 'table-card', 'data-state': 'running'}, el('h2', {}, TEXT.table), bar, el('div', {class: 'row after-bar'}, stop), wrong));
     watch = follow(task, (facts) => bar.set({text: facts.phase.text || TEXT.classify, done: facts.done, total: facts.total, eta_s: facts.eta_s, live: facts.live}),
       (facts) => guard(() => showTable(task, facts)), () => tablePlace.replaceChildren());
   }
@@ -115,15 +115,15 @@ export function createFresh(run) {
     const failure = failureOf(facts, TEXT.gone);
     const forget = el('button', {type: 'button', class: 'small', id: 'forget-table', onclick: () => guard(async () => { await api(`/api/test/table/${task}/forget`, {}); tablePlace.replaceChildren(); }, forget)}, TEXT.forget);
     if (failure) {
-      tablePlace.replaceChildren(el('section', {class: 'card', id: 'table-card', 'data-state': 'failed'}, el('h2', {}, TEXT.folder), problem(failure), forget));
+      tablePlace.replaceChildren(el('section', {class: 'card', id: 'table-card', 'data-state': 'failed'}, el('h2', {}, folderOf(facts)), problem(failure), forget));
       return;
     }
     const {columns, data} = await api(`/api/test/table/${task}`), {result} = facts;
     const rows = data.map((values, index) => ({index, ...Object.fromEntries(columns.map((name, place) => [name, values[place]]))}));
-    const table = createTable({columns: tableColumns(rows), rows, label: TEXT.folder, onOpen: openRow});
+    const table = createTable({columns: tableColumns(rows), rows, label: TEXT.table, onOpen: openRow});
     const words = (result.stopped ? `${TEXT.stopped(result.done, result.files)} ` : '') + TEXT.done(result.done, result.unread) + (run.classes.length > COLUMNS ? ` ${TEXT.hidden(COLUMNS)}` : '');
     const csv = el('a', {class: 'button', id: 'csv', href: `/api/test/csv/${task}`, download: ''}, TEXT.csv);
-    tablePlace.replaceChildren(el('section', {class: 'card', id: 'table-card', 'data-state': 'done'}, el('div', {class: 'shown-head'}, el('h2', {}, TEXT.folder), el('span', {class: 'quiet'}, words), csv, forget), table.node,
+    tablePlace.replaceChildren(el('section', {class: 'card', id: 'table-card', 'data-state': 'done'}, el('div', {class: 'shown-head'}, el('h2', {}, folderOf(facts)), el('span', {class: 'quiet'}, words), csv, forget), table.node,
       el('p', {class: 'small-print'}, TEXT.research)));
 
     const dialog = createCase(run);
@@ -153,4 +153,14 @@ export function createFresh(run) {
     },
     stop() { watch(); },
   };
+}
+
+/** Scroll to a part of the page, if it is not in sight. */
+function reveal(part) {
+  if (part.getBoundingClientRect().top > innerHeight * 0.55) part.scrollIntoView({block: 'start'});
+}
+
+function folderOf({request}) {
+  const path = request?.path ?? '', name = path.replaceAll('\\', '/').split('/').filter(Boolean).pop() ?? '';
+  return /[\\/]incoming[\\/][0-9a-f]{16}[\\/]files$/.test(path) ? TEXT.dropped : TEXT.folder(name);
 }

@@ -15,7 +15,7 @@ const EVERY_MS = 2000;
 
 /** Three folded parts as one element; `.set(summary, facts)` keeps them up to date. */
 export function makeLog() {
-  const notices = el('div', {id: 'run-notices'});
+  const notices = el('div', {id: 'run-notices', hidden: true});
   const events = el('ol', {class: 'events', tabindex: 0, 'aria-label': TEXT.events});
   const printed = el('pre', {class: 'log', tabindex: 0, role: 'region', 'aria-label': TEXT.console});
   const log = el('details', {class: 'card fold', id: 'run-log'}, el('summary', {}, TEXT.log),
@@ -24,7 +24,7 @@ export function makeLog() {
   const copy = el('button', {type: 'button', class: 'small'}, TEXT.copy);
   const command = el('details', {class: 'card fold'}, el('summary', {}, TEXT.command),
     el('p', {class: 'quiet'}, TEXT.commandWords.replaceAll('`', '')), el('div', {class: 'command'}, line, copy));
-  const node = el('div', {class: 'stack'}, notices, log, command);
+  const node = el('div', {class: 'stack'}, notices, el('div', {class: 'folds'}, log, command));
   let run = '', alerts = -1, state = '', at = 0, busy = false;
 
   copy.addEventListener('click', async () => {
@@ -50,6 +50,7 @@ export function makeLog() {
 
   function show(found) {
     const kinds = {info: '', warning: 'warn', error: 'warn'};
+    notices.hidden = !found.alerts.length;
     notices.replaceChildren(...(found.alerts.length ? [el('ul', {class: 'notices', 'aria-label': TEXT.notices},
       found.alerts.map((event) => el('li', {class: kinds[event.level] ?? ''}, event.text, ' ', el('code', {}, event.code))))] : []));
     if (!log.open) return;

@@ -28,7 +28,7 @@ const TEXT = {
     stopping: 'Stopping: finishes the step and saves.',
     stopped: (step) => (step === null ? 'Stopped before anything was trained. Resume starts again.' : `Stopped; everything up to step ${count(step)} is saved. Resume goes on from there.`),
     interrupted: (step) => `Interrupted: its process ended without a word, by a power cut, a restart or from outside. ${step === null ? 'Nothing had been trained yet; Resume starts again.' : `Everything up to step ${count(step)} is saved; Resume goes on from there.`}`,
-    completed: 'Complete: evaluated on validation, exported, and its report written.',
+    completed: (sentence) => sentence || 'Complete: evaluated on validation, exported, and its report written.',
     failed: 'It failed:',
   },
 };
@@ -145,7 +145,7 @@ function makeView(onDone) {
     title.textContent = facts.name;
     if (marks.dataset.state !== summary.state) { marks.dataset.state = summary.state; marks.replaceChildren(badge(summary.state)); }
     about.textContent = [TEXT.by(facts), moment(facts.created), facts.origin ? TEXT.origin(findRun(facts.origin.run)?.name ?? facts.origin.run, facts.origin.passes) : ''].filter(Boolean).join(' · ');
-    setState(summary);
+    setState(summary, facts);
     actions.set(summary, facts);
     bar.hidden = !summary.live || summary.state === 'queued';
     bar.set({text: summary.phase.text, done: summary.done, total: summary.total, eta_s: summary.eta_s, live: summary.live});
@@ -154,15 +154,15 @@ function makeView(onDone) {
   }
 
   let shown = '';
-  function setState(summary) {
+  function setState(summary, facts) {
     const {state: name} = summary;
-    const key = JSON.stringify([name, summary.waits_for, summary.saved !== null || name, summary.failure, name === 'running' ? '' : summary.saved]);
+    const key = JSON.stringify([name, summary.waits_for, summary.failure, name === 'running' ? '' : summary.saved, facts.sentence]);
     if (key === shown) return;                    // read aloud only when it has changed
     shown = key;
     const words = TEXT.states[name];
     const waited = findRun(summary.waits_for)?.name ?? '';
     const saved = summary.saved;
-    state.textContent = name === 'running' ? '' : typeof words !== 'function' ? words : words(name === 'queued' ? waited : saved);
+    state.textContent = name === 'running' ? '' : typeof words !== 'function' ? words : words({queued: waited, completed: facts.sentence}[name] ?? saved);
     state.hidden = name === 'running';
     state.className = ['interrupted', 'stopped', 'created'].includes(name) ? 'note warn' : name === 'queued' ? 'note' : '';
     if (name === 'queued' && summary.waits_for) state.append(' ', el('a', {href: `/train?run=${summary.waits_for}`}, TEXT.toWaited));

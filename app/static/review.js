@@ -13,12 +13,12 @@ const TEXT = {
   queues: {errors: 'Errors', teacher: 'Teacher right, student wrong', both: 'Both wrong: is the label right?', all: 'All'},
   orders: {errors: 'Student and label differ; the most confident error first.', teacher: 'What the student could still learn from the teacher; the most confident error first.',
     both: 'Student and teacher agree against the label, or both miss it. Look whether the label is right; the most confident error first.', all: 'In the order of the data.'},
-  cell: (truth, said) => `Labelled ${truth}, student says ${said}`, absent: 'absent', present: 'present', no: 'nothing', teacherSays: 'Teacher', tag: 'The number is the probability of what the student says.',
+  cell: (truth, said) => `Labelled ${truth}, student says ${said}`, absent: 'absent', present: 'present', no: 'nothing', teacherSays: 'Teacher', tag: 'The number is the probability of what the student says.', tagOf: (name, limit) => `The number is the probability of “${name}”, called from ${limit} on.`,
   synthetic: 'Synthetic images', loading: 'Reading the validation figures …',
 };
 
 export function createReview(run) {
-  const node = el('div', {class: 'part', id: 'part-validation', 'data-state': 'loading'}, el('p', {class: 'quiet', role: 'status'}, TEXT.loading));
+  const node = el('div', {class: 'test-part', id: 'part-validation', 'data-state': 'loading'}, el('p', {class: 'quiet', role: 'status'}, TEXT.loading));
   return {
     node,
     async start() {
@@ -108,20 +108,25 @@ function imagesCard(run, {figures, dataset, images}) {
     }
     picked.hidden = !cell;
     picked.textContent = cell ? TEXT.cell(name(cell[0]), name(cell[1])) : '';
-    words.textContent = [TEXT.shown(shown.length), cell ? '' : TEXT.orders[queue], shown.length ? `${TEXT.tag} ${TEXT.hint}` : ''].filter(Boolean).join('. ').replaceAll('..', '.');
+    words.textContent = [TEXT.shown(shown.length), cell ? '' : TEXT.orders[queue], shown.length ? `${tagWords()} ${TEXT.hint}` : ''].filter(Boolean).join('. ').replaceAll('..', '.');
     none.hidden = shown.length > 0;
     grid.hidden = !shown.length;
     node.dataset.shown = String(shown.length);
     grid.show(shown);
   }
-  function called(index) {
-    if (many) return images.student[index][finding];
-    return images.student[index][said(index)];
+  const [[limited, limit] = []] = Object.entries(figures.thresholds), two = !many && run.classes.length === 2 && limited;
+  /** The place of the class whose probability stands on an image. */
+  const told = (index) => many ? finding : two ? run.classes.indexOf(limited) : said(index);
+  const called = (index) => images.student[index][told(index)];
+  function tagWords() {
+    if (two) return TEXT.tagOf(limited, percent(limit));
+    const own = many && figures.thresholds[run.classes[finding]];
+    return own ? TEXT.tagOf(run.classes[finding], percent(own)) : TEXT.tag;
   }
   function describe(index) {
     const teacher = images.taught ? `; ${TEXT.teacherSays}: ${name(taught(index))}` : '';
     return {src: `/api/thumb/${dataset}/${images.row[index]}?side=160`, tag: percent(called(index)), tone: wrong(index) ? 'bad' : '',
-      name: `${TEXT.cell(name(truth(index)), name(said(index)))} (${percent(called(index))})${teacher}`};
+      name: `${TEXT.cell(name(truth(index)), name(said(index)))} (${run.classes[told(index)]} ${percent(called(index))})${teacher}`};
   }
   function item(at) {
     const index = shown[at];

@@ -25,7 +25,7 @@ export function rocChart(run, {figures, teacher}) {
       const layout = chartLayout();
       Object.assign(layout.xaxis, {title: {text: TEXT.x}, range: [-0.02, 1.02], dtick: 0.2, constrain: 'domain'});
       Object.assign(layout.yaxis, {title: {text: TEXT.y}, range: [-0.02, 1.02], dtick: 0.2, scaleanchor: 'x', constrain: 'domain'});
-      Object.assign(layout, {uirevision: run.id, legend: {x: 0.98, y: 0.03, xanchor: 'right', yanchor: 'bottom', bgcolor: colour('--card'), font: {size: 12}}, height: 380});
+      Object.assign(layout, {uirevision: run.id, legend: {orientation: 'h', x: 0, y: -0.16, xanchor: 'left', yanchor: 'top', font: {size: 12}}, height: 540});
       const traces = [chance, ...other, ...lines];
       await (drawn ? Plotly.react : Plotly.newPlot)(chart, traces, layout, {displaylogo: false, displayModeBar: false, responsive: true});
       drawn = true;

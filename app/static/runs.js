@@ -37,7 +37,7 @@ export function mount(element) {
   const othersLabel = el('label', {class: 'check'}, others, othersWords);
   const compare = el('button', {type: 'button', class: 'small', id: 'runs-compare', disabled: true, title: TEXT.compareTitle}, TEXT.compare);
   const body = el('tbody', {}), nothing = el('p', {class: 'quiet'}, TEXT.none);
-  const table = el('div', {class: 'scroll'}, el('table', {class: 'plain-table runs'},
+  const table = el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'runs-title'}, el('table', {class: 'plain-table runs'},
     el('thead', {}, el('tr', {}, TEXT.heads.map((head, place) => (head ? el('th', {scope: 'col', class: place > 4 ? 'num' : ''}, head) : el('td', {}))))), body));
   element.append(el('section', {class: 'card', 'aria-labelledby': 'runs-title'},
     el('h2', {id: 'runs-title'}, TEXT.title), el('div', {class: 'row filters'}, filter, state, othersLabel, el('span', {class: 'space'}), compare), table, nothing));

@@ -18,7 +18,7 @@ const TEXT = {
 };
 
 export function createSealed(run) {
-  const node = el('div', {class: 'part', id: 'part-sealed', 'data-state': 'loading'}, el('p', {class: 'quiet', role: 'status'}, TEXT.loading));
+  const node = el('div', {class: 'test-part', id: 'part-sealed', 'data-state': 'loading'}, el('p', {class: 'quiet', role: 'status'}, TEXT.loading));
   let watch = () => {};
 
   async function refresh(failure) {

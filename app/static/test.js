@@ -84,7 +84,10 @@ export function mount(element) {
     if (now === known || asking) return;
     asking = true;
     try { await list(); known = now; } catch (error) {
-      if (error.facts) failed.replaceChildren(problem(error.facts));
+      if (error instanceof TypeError && /fetch|network|load failed/i.test(error.message)) return;   // the frame says so
+      if (!error.facts) throw error;
+      known = now;
+      failed.replaceChildren(problem(error.facts));
     } finally { asking = false; }
   });
 }

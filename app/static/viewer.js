@@ -6,7 +6,7 @@ export const TEXT = {
   label: 'Image. Drag to change the window; press question mark for the keys.',
   window: 'Window', width: 'Width', level: 'Level', auto: 'Auto', autoHint: 'From the 1st to the 99th percentile (a)', invert: 'Invert',
   fit: 'Fit', one: '1:1', reset: 'Reset', zoomIn: 'Zoom in', zoomOut: 'Zoom out', keys: 'Keys and mouse', own: 'Set by hand',
-  network: ' (as the network sees it)', plain: 'not smoothed', flipped: 'mirrored', turned: 'turned', inverted: 'inverted',
+  network: ' (network)', plain: 'not smoothed', flipped: 'mirrored', turned: 'turned', inverted: 'inverted',
   reduced: (factor) => `shown at 1/${factor} of its size`, loading: 'Reading the image …',
   presets: {chosen: 'Chosen for the project', file: 'From the file', full: 'Full range', percentiles: 'Percentiles 0.5 to 99.5',
     curve: 'Table of the file', soft: 'CT soft tissue', lung: 'CT lung', liver: 'CT liver', bone: 'CT bone', brain: 'CT brain'},

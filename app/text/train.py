@@ -64,7 +64,7 @@ def plan(config: RunConfig, images: int, seconds: float | None, *, own: bool) ->
     """What Start will do, in one sentence or two."""
     words = [f"{'Your own settings: ' if own else ''}{passes(config.train.epochs)}"]
     if images:
-        words.append(f"over {images:,} training images".replace(",", "\u202f"))
+        words.append(f"over about {images:,} training images".replace(",", "\u202f"))
     if config.method.name != "student_only":
         views = "one view" if config.teacher.views == 1 else f"{config.teacher.views} views"
         words.append(f"with the teacher's answer to {views} of each")

@@ -77,7 +77,7 @@ def measure_module(module: nn.Module, example: Tensor, threads: int = 0) -> Cost
     module.eval()
     try:
         with _threads(threads) as used:
-            multiply_adds = _multiply_adds(module, example)
+            multiply_adds = count_multiply_adds(module, example)
             times = _times_ms(module, example)
     finally:
         module.train(training)
@@ -96,7 +96,8 @@ def measure_module(module: nn.Module, example: Tensor, threads: int = 0) -> Cost
     )
 
 
-def _multiply_adds(module: nn.Module, example: Tensor) -> int:
+def count_multiply_adds(module: nn.Module, example: Tensor) -> int:
+    """Multiply-adds of one pass over `example`; the module should be in evaluation mode."""
     # no_grad, not inference_mode: there, linear layers are not broken into what the counter knows
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         module(example)

@@ -51,6 +51,7 @@ class StudentSpec:
         family: Family shown to people.
         summary: One sentence for a physician.
         architecture: Name in timm.
+        work: Multiply-adds of one picture of `default_px`, in millions: lists go by it.
         cut: Cuts the timm network.
         options: Keyword arguments of the architecture.
         default_px: Side of the input picture proposed to the user.
@@ -62,6 +63,7 @@ class StudentSpec:
     family: str
     summary: str
     architecture: str
+    work: int
     cut: Callable[[nn.Module], Cut]
     options: Mapping[str, Any] = field(default_factory=dict)
     default_px: int = 224
@@ -101,3 +103,8 @@ STUDENTS: Registry[StudentSpec] = Registry("student", "core.students.zoo")
 def add_student(spec: StudentSpec, origin: str) -> StudentSpec:
     """File `spec` under its own name; `origin` is the module that does so (``__name__``)."""
     return STUDENTS.register(spec.name, origin)(spec)
+
+
+def students_by_size() -> list[str]:
+    """Names of all students, the one that computes least first."""
+    return sorted(STUDENTS.names(), key=lambda name: STUDENTS.get(name).work)

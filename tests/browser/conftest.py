@@ -80,9 +80,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a tiny project and two finished runs; copied, never served itself."""
     kept = os.environ.get("BEDSIDE_PREPARED")
     folder = Path(kept).resolve() if kept else tmp_path_factory.mktemp("prepared")
+    return fill(folder)
+
+
+def fill(folder: Path, *options: str) -> Path:
+    """Run ``tests.browser.prepare``, unless that was done; returns the workspace."""
     if not (folder / "ready").exists():
         done = subprocess.run(
-            [sys.executable, "-m", "tests.browser.prepare", str(folder)],
+            [sys.executable, "-m", "tests.browser.prepare", str(folder), *options],
             cwd=ROOT, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=300, check=False,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8",
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Fill a workspace for the browser tests: ``python -m tests.browser.prepare FOLDER``.
+"""Fill a workspace for the browser tests: ``python -m tests.browser.prepare FOLDER [--hostile]``.
 
 A process of its own, so that the tests' process needs no torch. `FOLDER` gets ``images``,
 ``teacher`` and ``workspace``: a project with its images imported, and two finished runs.
@@ -6,6 +6,7 @@ A process of its own, so that the tests' process needs no torch. `FOLDER` gets `
 
 from __future__ import annotations
 
+import csv
 import sys
 import time
 from pathlib import Path
@@ -16,22 +17,48 @@ from core.runs.process import launch
 from core.runs.status import RunStatus, status
 from core.runs.store import RunStore
 from core.tasks.store import TaskStore
+from tests.browser.names import CLASSES, HOSTILE, TITLE
 from tests.tiny import tiny_config, write_images, write_tiny_teacher
 
-TITLE = "Tiny lesions"
 
+def prepare(folder: Path, *, hostile: bool = False) -> None:
+    """Write images and teacher, import them as a project, train twice.
 
-def prepare(folder: Path) -> None:
-    """Write images and teacher, import them as a project, train twice."""
+    Args:
+        folder: Where to.
+        hostile: Give everything that has a name one that is markup; train once, for a moment.
+    """
     workspace = folder / "workspace"
     images, teacher = write_images(folder / "images"), write_tiny_teacher(folder / "teacher")
-    project = ProjectStore(workspace).create(TITLE, tiny_config(images, teacher))
+    if hostile:
+        rename(images)
+    config = tiny_config(images, teacher, **{"epochs": 1} if hostile else {})
+    project = ProjectStore(workspace).create(HOSTILE if hostile else TITLE, config)
     wait_for(TaskStore(workspace).start("import", {"project": project.id}))
     store = RunStore(workspace)
-    for method in ("student_only", "rd"):
-        run = store.create(tiny_config(images, teacher, method))
+    for method in ("rd",) if hostile else ("student_only", "rd"):
+        asked = tiny_config(images, teacher, method, epochs=config.train.epochs)
+        run = store.create(asked.model_copy(update={"name": HOSTILE}) if hostile else asked)
         launch(run)
         wait_for(run)
+
+
+def rename(images: Path) -> None:
+    """Give files, classes and patients names that are markup."""
+    table = images / "labels.csv"
+    with table.open(encoding="utf-8", newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    classes = dict(zip(sorted({row["label"] for row in rows}), CLASSES, strict=True))
+    for row in rows:
+        plain = images / row["file"]
+        row["file"] = f"{HOSTILE} {plain.name}"
+        plain.rename(images / row["file"])
+        row["label"] = classes[row["label"]]
+        row["patient_id"] = f"{HOSTILE} {row['patient_id']}"
+    with table.open("w", encoding="utf-8", newline="") as opened:
+        writer = csv.DictWriter(opened, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def wait_for(work: RunFolder, seconds: float = 180.0) -> None:
@@ -47,4 +74,4 @@ def wait_for(work: RunFolder, seconds: float = 180.0) -> None:
 
 
 if __name__ == "__main__":
-    prepare(Path(sys.argv[1]).resolve())
+    prepare(Path(sys.argv[1]).resolve(), hostile="--hostile" in sys.argv)

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from core.students.base import Student, build_student, guard_batch_norm
-from core.students.cost import measure_module
+from core.students.cost import count_multiply_adds, measure_module
 from core.students.spec import STUDENTS
 
 SIDE = 64
@@ -54,6 +54,14 @@ def test_entries_speak_to_a_physician(name: str) -> None:
     assert spec.family
     assert spec.summary.endswith(".")
     assert spec.default_px % spec.patch_px == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_work_of_an_entry_is_what_is_counted(name: str) -> None:
+    spec = STUDENTS.get(name)
+    student = build_student(name, 2, spec.default_px)
+    counted = count_multiply_adds(student, torch.zeros(1, 3, spec.default_px, spec.default_px))
+    assert counted / 1e6 == pytest.approx(spec.work, rel=0.02, abs=0.5)
 
 
 @pytest.mark.parametrize(("name", "stage"), STAGES)

@@ -28,6 +28,7 @@ add_student(
         summary="A modern small convolutional network that gives the same answer whatever images "
         "share its batch.",
         architecture="convnext_atto",
+        work=547,
         cut=cut_convnext,
     ),
     __name__,

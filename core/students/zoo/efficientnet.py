@@ -34,6 +34,7 @@ add_student(
         summary="Few multiplications for its accuracy; a compact file, slower to train than it "
         "looks.",
         architecture="efficientnet_b0",
+        work=385,
         cut=cut_efficientnet,
     ),
     __name__,

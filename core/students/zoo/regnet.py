@@ -28,6 +28,7 @@ add_student(
         summary="A light network between MobileNet and ResNet, with a small file and steady "
         "training.",
         architecture="regnety_002",
+        work=199,
         cut=cut_regnet,
     ),
     __name__,

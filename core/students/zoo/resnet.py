@@ -33,6 +33,7 @@ add_student(
         family="ResNet",
         summary="A small all-rounder that trains fast and steadily; a good first try on any PC.",
         architecture="resnet10t",
+        work=1097,
         cut=cut_resnet,
     ),
     __name__,
@@ -46,6 +47,7 @@ add_student(
         summary="The standard choice: well understood, robust, and still quick without a "
         "graphics card.",
         architecture="resnet18",
+        work=1814,
         cut=cut_resnet,
     ),
     __name__,
@@ -58,6 +60,7 @@ add_student(
         family="ResNet",
         summary="A large network for large collections; train it with a graphics card.",
         architecture="resnet50",
+        work=4087,
         cut=cut_resnet,
     ),
     __name__,

@@ -38,6 +38,7 @@ add_student(
         summary="Looks at the whole picture at once; it needs many images, or a teacher, to learn "
         "well.",
         architecture="vit_tiny_patch16_224",
+        work=1246,
         cut=cut_vit,
         options={"class_token": False, "global_pool": "avg", "fc_norm": False},
         patch_px=16,

@@ -65,7 +65,7 @@ def _work(
     """What is left to do, in order: the chosen teacher, the students, the other teachers."""
     from core.measures import teacher_key
     from core.measuring import measure_student, measure_teacher
-    from core.students.spec import STUDENTS
+    from core.students.spec import students_by_size
     from core.teachers.catalogue import teachers_at_hand
 
     config, cache = project.config, workspace / "teachers"
@@ -85,7 +85,7 @@ def _work(
 
     first = teacher_key(chosen)
     by_key = {first: chosen} | {teacher_key(spec): spec for spec in teachers.values()}
-    names = sorted(STUDENTS.names(), key=lambda name: name != config.student.name)
+    names = sorted(students_by_size(), key=lambda name: name != config.student.name)
     left = [key for key in by_key if key not in known.teachers]
     return [
         *[teacher(key) for key in left if key == first],
@@ -112,7 +112,7 @@ def _require_quiet(workspace: Path) -> None:
 
     if any(line.status.is_live for line in RunStore(workspace).list()):
         raise RunError(
-            "R60",
+            "R80",
             "Measuring ended early, because a training has begun",
             todo="What was measured is kept; measure the rest when the training is over.",
         )
