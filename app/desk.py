@@ -6,12 +6,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from app.examiner import Examinations, Examiner, purge
+from app.examiner import LOST, Examinations, Examiner, purge
 from app.ingest import Incoming
 from app.observe import Observer
 from app.review import figures_of, split_counts
 from app.text import test as text
-from core.errors import DataError, RunError
+from core.errors import BedsideError, DataError, RunError
 from core.files import write_text
 from core.inference.card import read_card
 from core.runs.layout import RunFolder, is_run_id
@@ -91,8 +91,14 @@ class Desk:
             {"image": asked["image"]} if "image" in asked else {}
         )
         folder = self.examinations.begin(told)
-        self.examiner.ask({"do": "examine", "run": run.id, "target": str(folder)} | asked)
-        self.mark(run)
+        try:
+            self.examiner.ask({"do": "examine", "run": run.id, "target": str(folder)} | asked)
+        except BedsideError as error:
+            if error.code not in LOST:
+                raise
+            self.examinations.note_loss(folder, run.id, error)
+        else:
+            self.mark(run)
         return self.examinations.facts(folder.name)
 
     def mark(self, run: RunFolder) -> None:

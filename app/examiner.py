@@ -26,6 +26,7 @@ from core.errors import BedsideError, RunError, SystemError_
 from core.files import private_folder, read_json, write_json
 from core.runs.process import ROOT
 
+LOST = ("R63", "E41")  # the child ended over a picture: that picture is lost, and it is said
 PATIENCE_S = 180.0  # torch from a cold disk on a busy machine, then one picture
 ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 FILES = {"view": "view.bin", "input": "input.png"}
@@ -182,6 +183,11 @@ class Examinations:
         folder = private_folder(private_folder(self.folder) / name)
         write_json(folder / "shown.json", shown)
         return folder
+
+    def note_loss(self, folder: Path, run: str, error: BedsideError) -> None:
+        """Write down that the child ended over a picture, so that the page goes on saying so."""
+        facts = {"run": run, "truth": None, "code": error.code, "reason": error.what + "."}
+        write_json(folder / "facts.json", facts | {"todo": error.todo})
 
     def of_run(self, run: str, kind: str) -> list[Facts]:
         """The examinations of a run and kind, the oldest first; what is being looked at is not."""

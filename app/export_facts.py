@@ -15,7 +15,7 @@ from core.files import read_json, sha256_file
 from core.inference.card import ModelCard, read_card
 from core.inference.hand_over import FILES, MARKER, REPORT, require_whole
 from core.objectives.methods import METHODS
-from core.runs.companion import find_companion
+from core.runs.companion import STUDENT_ONLY, find_companion
 from core.runs.layout import RunFolder
 from core.runs.seal import openings
 from core.runs.status import RunStatus
@@ -33,7 +33,7 @@ def describe_export(observer: Observer, asked: str) -> Facts:
 
     Args:
         observer: The workspace.
-        asked: Id of the run that the address names; "" takes the newest.
+        asked: Id of the run that the address names; "" takes the newest that had a teacher.
     """
     project = observer.project()
     lines = [line for line in observer.list_runs() if _has_ended(line)]
@@ -43,7 +43,8 @@ def describe_export(observer: Observer, asked: str) -> Facts:
     if asked and asked not in {line.id for line in mine}:
         problem, extra = _elsewhere(observer, asked, lines)
         mine = [*extra, *mine]
-    chosen = next((line for line in mine if line.id == asked), mine[0] if mine else None)
+    taught = [line for line in mine if line.method != STUDENT_ONLY]  # its yardstick is no result
+    chosen = next((line for line in mine if line.id == asked), next(iter(taught or mine), None))
     return {
         "project": project and {"title": project.title, "imported": project.is_imported},
         "runs": [_line(observer, line) for line in mine],

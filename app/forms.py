@@ -74,7 +74,7 @@ class Form:
 
 def field_title(path: Path) -> str:
     """The setting's name for people: ``("train", "learning_rate")`` becomes ``Learning rate``."""
-    words = path[-1].replace("_px", " (px)").replace("_", " ")
+    words = path[-1].replace("_px", " (px)").replace("_", " ").replace("cka", "CKA")
     return words[:1].upper() + words[1:]
 
 

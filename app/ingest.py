@@ -213,8 +213,11 @@ def _unpack(batch: bytes) -> tuple[list[tuple[str, int]], memoryview]:
     """The names and sizes of a batch, and the bytes of all its files."""
     try:
         (length,) = struct.unpack_from(">I", batch)
-        entries = [(path, size) for path, size in json.loads(batch[4 : 4 + length])]
-        fit = all(type(path) is str and type(size) is int and size >= 0 for path, size in entries)
+        header = json.loads(batch[4 : 4 + length])
+        entries = [(path, size) for path, size in header]
+        fit = type(header) is list and all(
+            type(path) is str and type(size) is int and size >= 0 for path, size in entries
+        )
         content = memoryview(batch)[4 + length :]
         if not fit or sum(size for _, size in entries) != len(content):
             raise ValueError

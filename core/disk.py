@@ -17,7 +17,7 @@ from core.runs.status import RunStatus, status
 from core.runs.store import RunStore, RunSummary
 from core.tasks.store import TaskStore
 
-KINDS = ("runs", "datasets", "features", "teachers")
+KINDS = ("runs", "datasets", "features", "teachers", "incoming")
 NAME = re.compile(r"[0-9a-f]{16}")
 GOING = ".deleted-"
 Facts = dict[str, Any]
@@ -51,7 +51,7 @@ class Item:
 
 
 def disk_by_kind(workspace: Path) -> dict[str, int]:
-    """Bytes of runs, data sets, stores of features, teachers, and everything else."""
+    """Bytes of runs, data sets, stores of features, teachers, dropped files, and the rest."""
     found = {kind: folder_bytes(workspace / kind) for kind in KINDS}
     return found | {"other": max(0, folder_bytes(workspace) - sum(found.values()))}
 

@@ -43,7 +43,8 @@ def write_many(workspace: Path, images: int = 10_000, size_px: int = 64) -> Proj
                 "image": f"{number:016x}", "labels": [CLASSES[patient % 3]], "row": number,
                 "patient": f"{patient:016x}", "patient_source": "column",
                 "split": PARTS[patient % 5], "group": f"{patient:016x}", "sha256": f"{number:064x}",
-                "width": size_px, "height": size_px, "bits": 8, "decoder": "none", "window": "8 bits",
+                "width": size_px, "height": size_px, "bits": 8, "decoder": "none",
+                "window": "8 bits",
             }
         )  # fmt: skip
     for row, sha256 in zip(rows, writer.finish(), strict=True):

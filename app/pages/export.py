@@ -1,4 +1,4 @@
-"""The Export page: the report, and the folder that holds everything to use the student elsewhere."""
+"""The Export page: the report, and the folder with everything to use the student elsewhere."""
 
 from __future__ import annotations
 

@@ -186,7 +186,10 @@ def _group(name: str, config: RunConfig) -> Form:
     methods = [(method.title, key) for key, method in METHODS.items()]
     with gr.Column(elem_classes="train-group"):
         gr.HTML(f"<h3>{text.GROUPS[name]}</h3>", padding=False)
-        return Form(drawn_paths(name), config, "set", {"method.name": methods})
+        form = Form(drawn_paths(name), config, "set", {"method.name": methods})
+    if name == "method":
+        form.components[0].label, form.components[0].info = text.METHOD, text.METHOD_WORDS
+    return form
 
 
 def _done(component: Any) -> Any:

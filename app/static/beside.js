@@ -2,7 +2,7 @@
 import {Curves} from './curves.js';
 import {api, el, figure, query, setQuery} from './live.js';
 import {badge} from './runs.js';
-import {findRun} from './runlist.js';
+import {findRun, nameOf} from './runlist.js';
 
 const TEXT = {
   title: (name) => `Beside it: ${name}`,
@@ -72,7 +72,7 @@ export function makeBeside() {
     const asked = id;
     const found = await api(`/api/train/run/${run}/beside/${id}`).catch((error) => { if (!error.facts) throw error; });
     if (!found || asked !== id) return;
-    const name = findRun(id)?.name ?? id, own = findRun(run)?.name ?? run;
+    const name = nameOf(id), own = nameOf(run);
     node.hidden = false;
     title.textContent = TEXT.title(name);
     sentence.textContent = LIVE.includes(findRun(id)?.status) ? TEXT.waits : found.note;
@@ -81,7 +81,7 @@ export function makeBeside() {
       found.settings.length ? table([TEXT.setting, own, name], found.settings) : el('p', {class: 'quiet'}, TEXT.none));
   }
 
-  const shown = () => (id && curves.points ? {name: findRun(id)?.name ?? id, curves, alone: findRun(id)?.alone ?? false} : null);
+  const shown = () => (id && curves.points ? {name: nameOf(id), curves, alone: findRun(id)?.alone ?? false} : null);
   return {node, reset, choose, poll, shown, key: () => `${id}/${curves.points > 0}`};
 }
 

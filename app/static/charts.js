@@ -79,7 +79,7 @@ export function makeCharts() {
 
 function makeChart(key) {
   const words = TEXT.charts[key];
-  const waiting = el('p', {class: 'waiting'}, key === 'loss' ? TEXT.waitingLoss : TEXT.waiting);
+  const waiting = el('p', {class: 'waiting'});
   const plot = el('div', {class: 'plot', id: `plot-${key}`, role: 'img', 'aria-label': words.title, 'aria-describedby': `table-${key}`});
   const reset = el('button', {type: 'button', class: 'small reset', disabled: true}, TEXT.reset);
   const table = el('table', {class: 'legend', id: `table-${key}`});
@@ -100,7 +100,7 @@ async function drawChart(chart) {
   const points = drawn.reduce((sum, line) => sum + line.curves.series.get(line.name).steps.length, 0);
   chart.node.dataset.points = String(points);
   chart.waiting.hidden = drawn.length > 0;
-  if (key === 'cka' && shown.alone) chart.waiting.textContent = TEXT.noTeacher;
+  chart.waiting.textContent = key === 'loss' ? TEXT.waitingLoss : key === 'cka' && shown.alone ? TEXT.noTeacher : TEXT.waiting;
   if (!drawn.length && !chart.ready) return;
   const Plotly = await loadPlotly();
   if (chart.shown !== shown) return;              // drawn anew while the library was loading

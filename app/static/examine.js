@@ -4,7 +4,7 @@ import {colourHeat, HEAT_GRADIENT} from './levels.js';
 import {createViewer} from './viewer.js';
 
 export const TEXT = {
-  student: 'Student', teacher: 'Teacher', says: 'The student says', finds: 'The student finds', nothing: 'no finding',
+  student: 'Student', teacher: 'Teacher', says: 'The student says', wouldSay: 'The student would say', outside: 'Outside the training range', unreliable: 'The figures below are not to be relied on.', finds: 'The student finds', wouldFind: 'The student would find', nothing: 'no finding',
   from: (name, limit) => `“${name}” is called from ${limit} on, the threshold chosen on validation.`,
   most: 'The most probable class is called.', findings: 'A finding is called from its own threshold on, marked on its bar.',
   teacherSays: (word) => `The teacher's most probable class is “${word}”.`, teacherFinds: (word) => word ? `The teacher finds: ${word}.` : 'The teacher finds nothing.',
@@ -95,6 +95,7 @@ export function createExamination(run, onStep) {
       if (judged) {
         verdict.replaceChildren(...verdictOf(run, facts));
         bars.replaceChildren(...barsOf(run, facts));
+        bars.classList.toggle('unreliable', isOutside(facts));
         input.src = `/api/test/picture/${facts.id}/input`;
         input.alt = TEXT.seen;
         seenWords.textContent = TEXT.seenSize(facts.input_px);
@@ -124,7 +125,9 @@ function verdictOf(run, facts) {
   const many = run.task === 'multilabel', word = wordOf(run, facts.predicted);
   const [[name, limit] = []] = Object.entries(run.thresholds);
   const rule = many ? TEXT.findings : run.classes.length === 2 && name ? TEXT.from(name, percent(limit)) : TEXT.most;
-  const parts = [el('p', {class: 'said'}, `${many ? TEXT.finds : TEXT.says} `, el('b', {}, word)), truthOf(run, facts)];
+  const outside = isOutside(facts), verb = outside ? (many ? TEXT.wouldFind : TEXT.wouldSay) : many ? TEXT.finds : TEXT.says;
+  const warning = outside ? el('p', {}, el('span', {class: 'badge warn outside'}, TEXT.outside), ` ${TEXT.unreliable}`) : null;
+  const parts = [warning, el('p', {class: 'said'}, `${verb} `, el('b', {}, word)), truthOf(run, facts)];
   if (facts.teacher) {
     const teacher = many ? TEXT.teacherFinds(facts.teacher_says) : TEXT.teacherSays(facts.teacher_says);
     const differs = facts.teacher_says !== facts.predicted;
@@ -133,6 +136,9 @@ function verdictOf(run, facts) {
   const remarks = (facts.remarks ?? []).map((key) => el('p', {class: 'note warn'}, TEXT.remarks[key]));
   return [...parts.filter(Boolean), ...remarks, el('p', {class: 'small-print'}, `${rule} ${TEXT.capped}`)];
 }
+
+/** Whether a picture is plainly unlike those of training. */
+const isOutside = ({remarks}) => (remarks ?? []).some((key) => key !== 'cached');
 
 function truthOf(run, facts) {
   if (!facts.truth) return null;

@@ -37,7 +37,7 @@ export function createFresh(run) {
   const shown = el('section', {class: 'card shown', hidden: true, id: 'examined'}, el('div', {class: 'shown-head'}, el('h2', {}, TEXT.examined), strip, el('span', {class: 'small-print'}, TEXT.kept), clear), examination.node);
   const tablePlace = el('div', {});
   const node = el('div', {class: 'test-part', id: 'part-new'}, choose, shown, tablePlace);
-  let items = [], current = -1, working = false, watch = () => {};
+  let items = [], current = -1, waiting = Promise.resolve(), watch = () => {};
 
   form.addEventListener('submit', (event) => { event.preventDefault(); guard(() => lookAt('path', {path: path.value}), lookButton); });
 
@@ -61,9 +61,13 @@ export function createFresh(run) {
     const asks = Array.from({length: EXAMPLES}, (_, number) => ({name: '', body: ['example', {number, batch}]}));
     return guard(() => examineAll(asks), tryButton);
   }
-  async function examineAll(asks) {
-    if (working) return;
-    working = true;
+  /** One after another, also when more are chosen meanwhile. */
+  function examineAll(asks) {
+    const mine = waiting.then(() => examineEach(asks));
+    waiting = mine.catch(() => {});
+    return mine;
+  }
+  async function examineEach(asks) {
     try {
       for (const [place, {name, body: [kind, body]}] of asks.entries()) {
         status.textContent = TEXT.looking(place, asks.length) + (items.length ? '' : TEXT.first);
@@ -75,7 +79,7 @@ export function createFresh(run) {
         add(facts);
         if (place === 0) { open(items.length - 1); reveal(shown); }
       }
-    } finally { working = false; status.textContent = ''; }
+    } finally { status.textContent = ''; }
   }
   function add(facts) {
     items.push(facts);

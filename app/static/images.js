@@ -23,6 +23,7 @@ export function mount(element) {
       el('label', {}, TEXT.class, ' ', chooseClass), el('label', {}, TEXT.part, ' ', choosePart)),
     failed, none, grid, el('p', {class: 'small-print'}, TEXT.legend, '. ', TEXT.hint));
   element.append(card);
+  const side = Math.min(256, Math.round(120 * devicePixelRatio));   // px of a thumbnail
   let list = null, project = '', drawn = '', shown = [];
 
   onData(async (state) => {
@@ -66,7 +67,7 @@ export function mount(element) {
   function describe(place) {
     const part = list.splits[place];
     const words = [labelled(place), TEXT.parts[part] ?? TEXT.undivided, list.synthetic ? TEXT.synthetic : ''];
-    return {src: `/api/thumb/${list.dataset}/${list.rows[place]}`, name: words.filter(Boolean).join(', '), tag: TEXT.short[part] ?? ''};
+    return {src: `/api/thumb/${list.dataset}/${list.rows[place]}?side=${side}`, name: words.filter(Boolean).join(', '), tag: TEXT.short[part] ?? ''};
   }
 
   function showOne(start) {

@@ -5,8 +5,8 @@ import {makeCharts} from './charts.js';
 import {Curves} from './curves.js';
 import {api, count, duration, el, figure, look, onLive, problem, progressBar, query, setQuery, wish} from './live.js';
 import {makeLog} from './log.js';
-import {badge, moment} from './runs.js';
-import {findRun, onRuns, refresh} from './runlist.js';
+import {moment, nameOf, onRuns, refresh} from './runlist.js';
+import {badge} from './runs.js';
 
 const TEXT = {
   empty: 'No run yet',
@@ -20,10 +20,11 @@ const TEXT = {
   agreement: 'Agreement with the teacher', agreementWords: 'CKA on validation images', noTeacher: 'no teacher in this run',
   passes: 'Passes', of: (done, total) => `${done} of ${total}`, passesWords: 'over the training images',
   time: 'Time taken', left: (time) => `about ${time} left in this part`, inAll: 'all attempts together',
+  steps: 'Training the student, by steps',
   none: '–', toWaited: 'Look at it',
   states: {
     created: 'It was asked for and has not been started. Resume starts it.',
-    queued: (name) => (name ? `Waits for its turn: “${name}” is using the device.` : 'Waits for its turn, or is just beginning.'),
+    queued: (name) => (name ? `Waits for its turn: “${name}” is using the device.` : 'Is just beginning; loading what it needs takes some seconds.'),
     running: (text) => text || 'Is just beginning.',
     stopping: 'Stopping: finishes the step and saves.',
     stopped: (step) => (step === null ? 'Stopped before anything was trained. Resume starts again.' : `Stopped; everything up to step ${count(step)} is saved. Resume goes on from there.`),
@@ -121,7 +122,7 @@ export function mount(element) {
     const key = `${run}/${beside.key()}/${facts.passes}`;
     if (!grew && key === drawn) return;
     drawn = key;
-    view.charts.draw({run, name: facts.name, curves, passes: facts.passes, alone: facts.alone, beside: beside.shown()});
+    view.charts.draw({run, name: nameOf(run), curves, passes: facts.passes, alone: facts.alone, beside: beside.shown()});
   }
 }
 
@@ -136,19 +137,20 @@ function makeView(onDone) {
   const node = el('div', {class: 'stack'},
     el('section', {class: 'card', id: 'run-card', 'aria-labelledby': 'run-name'},
       el('div', {class: 'run-head'}, el('div', {class: 'run-title'}, title, marks), actions),
-      about, state, trouble, complaints, bar,
+      about, el('div', {class: 'run-now'}, state, bar), trouble, complaints,
       el('dl', {class: 'facts'}, Object.entries(tiles).map(([key, tile]) => el('div', {}, el('dt', {}, TEXT[key]), tile.value, tile.note)))),
     el('section', {class: 'card', id: 'run-curves', 'aria-label': TEXT.curves}, charts),
     beside.node, log.node);
 
   function set(summary, facts, curves) {
     title.textContent = facts.name;
-    if (marks.dataset.state !== summary.state) { marks.dataset.state = summary.state; marks.replaceChildren(badge(summary.state)); }
-    about.textContent = [TEXT.by(facts), moment(facts.created), facts.origin ? TEXT.origin(findRun(facts.origin.run)?.name ?? facts.origin.run, facts.origin.passes) : ''].filter(Boolean).join(' · ');
+    const kind = summary.state === 'queued' && !summary.waits_for ? 'starting' : summary.state;
+    if (marks.dataset.state !== kind) { marks.dataset.state = kind; marks.replaceChildren(badge(kind)); }
+    about.textContent = [TEXT.by(facts), moment(facts.created), facts.origin ? TEXT.origin(nameOf(facts.origin.run), facts.origin.passes) : ''].filter(Boolean).join(' · ');
     setState(summary, facts);
     actions.set(summary, facts);
     bar.hidden = !summary.live || summary.state === 'queued';
-    bar.set({text: summary.phase.text, done: summary.done, total: summary.total, eta_s: summary.eta_s, live: summary.live});
+    bar.set({text: summary.phase.name === 'train' ? TEXT.steps : summary.phase.text, done: summary.done, total: summary.total, eta_s: summary.eta_s, live: summary.live});
     setTiles(summary, facts, curves);
     log.set(summary, facts);
   }
@@ -160,7 +162,7 @@ function makeView(onDone) {
     if (key === shown) return;                    // read aloud only when it has changed
     shown = key;
     const words = TEXT.states[name];
-    const waited = findRun(summary.waits_for)?.name ?? '';
+    const waited = summary.waits_for && nameOf(summary.waits_for);
     const saved = summary.saved;
     state.textContent = name === 'running' ? '' : typeof words !== 'function' ? words : words({queued: waited, completed: facts.sentence}[name] ?? saved);
     state.hidden = name === 'running';

@@ -13,6 +13,20 @@ export function onRuns(listener) {
 /** A run's line, or undefined. */
 export const findRun = (id) => runs?.find((run) => run.id === id);
 
+/** What a run is called; where two are called alike, with its time. */
+export function nameOf(id) {
+  const run = findRun(id);
+  if (!run) return id;
+  const alike = runs.filter((other) => other.name === run.name).length > 1;
+  return alike ? `${run.name}, ${moment(run.created)}` : run.name;
+}
+
+/** A local time as people write it. */
+export function moment(text) {
+  const when = new Date(text);
+  return when.toLocaleDateString('en-GB', {day: 'numeric', month: 'short', year: 'numeric'}) + ', ' + when.toLocaleTimeString('en-GB', {hour: '2-digit', minute: '2-digit'});
+}
+
 /** What has just been changed is looked at at once. */
 export async function refresh() {
   version = null;

@@ -1,7 +1,7 @@
 // The list of runs: what each is doing and what came of it; filter, compare two, delete.
 import {askDelete} from './actions.js';
 import {bytes, duration, el, figure, onLive, query} from './live.js';
-import {onRuns} from './runlist.js';
+import {moment, nameOf, onRuns} from './runlist.js';
 
 const TEXT = {
   title: 'Runs',
@@ -12,10 +12,10 @@ const TEXT = {
   choose: (name) => `Choose ${name} for a comparison`,
   heads: ['', 'Run', 'State', 'Validation AUROC', 'Asked for', 'Took', 'Size', ''],
   test: 'Test', export: 'Export', remove: 'Delete…', shown: 'shown above', none_: '–',
-  states: {created: 'not started', queued: 'waiting', running: 'running', stopping: 'stopping', stopped: 'stopped',
+  states: {created: 'not started', queued: 'waiting', starting: 'starting', running: 'running', stopping: 'stopping', stopped: 'stopped',
            interrupted: 'interrupted', completed: 'complete', failed: 'failed'},
 };
-const LOOKS = {created: 'idle', queued: 'live', running: 'live', stopping: 'live', stopped: 'warn', interrupted: 'warn', completed: 'good', failed: 'bad'};
+const LOOKS = {created: 'idle', queued: 'live', starting: 'live', running: 'live', stopping: 'live', stopped: 'warn', interrupted: 'warn', completed: 'good', failed: 'bad'};
 const LIVE = ['queued', 'running', 'stopping'];
 
 /** A run's state as a badge, in words. */
@@ -23,16 +23,10 @@ export function badge(state) {
   return el('span', {class: `badge ${LOOKS[state] ?? 'idle'}`, 'data-state': state}, TEXT.states[state] ?? state);
 }
 
-/** A local time as people write it. */
-export function moment(text) {
-  const when = new Date(text);
-  return when.toLocaleDateString('en-GB', {day: 'numeric', month: 'short', year: 'numeric'}) + ', ' + when.toLocaleTimeString('en-GB', {hour: '2-digit', minute: '2-digit'});
-}
-
 export function mount(element) {
   const filter = el('input', {type: 'search', id: 'runs-filter', placeholder: TEXT.filter, 'aria-label': TEXT.filter});
   const state = el('select', {id: 'runs-state', 'aria-label': TEXT.state}, el('option', {value: ''}, TEXT.every),
-    Object.entries(TEXT.states).map(([value, words]) => el('option', {value}, words)));
+    Object.entries(TEXT.states).filter(([value]) => value !== 'starting').map(([value, words]) => el('option', {value}, words)));
   const others = el('input', {type: 'checkbox', id: 'runs-others'}), othersWords = el('span', {});
   const othersLabel = el('label', {class: 'check'}, others, othersWords);
   const compare = el('button', {type: 'button', class: 'small', id: 'runs-compare', disabled: true, title: TEXT.compareTitle}, TEXT.compare);
@@ -88,7 +82,7 @@ export function mount(element) {
   }
 
   function rowOf(run) {
-    const box = el('input', {type: 'checkbox', 'aria-label': TEXT.choose(run.name)});
+    const box = el('input', {type: 'checkbox', 'aria-label': TEXT.choose(nameOf(run.id))});
     box.checked = chosen.has(run.id);
     box.addEventListener('input', () => {
       if (box.checked) chosen.add(run.id); else chosen.delete(run.id);

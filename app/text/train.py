@@ -25,6 +25,9 @@ GROUPS: Final = {
     "device": "Device",
 }
 
+METHOD: Final = "How the student is taught"
+METHOD_WORDS: Final = "With the teacher at its last stage, at every stage, or from the labels alone."
+
 NO_PROJECT: Final = "There are no images to train on yet"
 NO_PROJECT_TODO: Final = "Choose a folder on the Data page, or open the demo there."
 NOT_IMPORTED: Final = "The images of this project have not been read and divided yet"

@@ -17,11 +17,11 @@ from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from tests.bench import start
+from tests.bench import polling, start
 from tests.browser.conftest import FLAGS, find_chromium
 
 Part = Callable[[Path, Browser], dict[str, Any]]
-PARTS: dict[str, Part] = {"start": start.measure}
+PARTS: dict[str, Part] = {"start": start.measure, "polling": polling.measure}
 
 
 def main(arguments: list[str]) -> int:
