@@ -24,6 +24,7 @@ from core.teachers.fetch import HOST
 from core.teachers.spec import TeacherSpec, teacher_file
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512)  # px, proposed
+GAVE_WAY = "R80"  # measuring ended because a training began
 SHOWN = ("parameters", "megabytes", "multiply_adds", "latency_ms", "latency_low", "latency_high")
 Facts = dict[str, Any]
 _starting = threading.Lock()
@@ -169,6 +170,9 @@ def _measuring(
     keys = {teacher_key(spec) for spec in at_hand.teachers.values()}
     left = len(set(STUDENTS.names()) - known.students.keys()) + len(keys - known.teachers.keys())
     ended = watch["state"] if watch and not live else ""
+    failure = watch["failure"] if watch and not live and left else None
+    fresh = newest is None and not known.students
+    cut_short = bool(failure and failure["code"] == GAVE_WAY)
     return {
         "measured": {
             "key": key,
@@ -180,9 +184,9 @@ def _measuring(
         },
         "task": watch["id"] if watch and live else None,
         "ended": ended if ended in {RunStatus.STOPPED, RunStatus.INTERRUPTED} and left else "",
-        "failure": watch["failure"] if watch and not live and left else None,
+        "failure": failure,
         "others": [job["kind"] for job in busy],
-        "begin": images is not None and newest is None and not known.students and not busy,
+        "begin": images is not None and not busy and (fresh or cut_short),
     }
 
 

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from app.forms import field_title
+from app.fields import field_title
 from app.observe import Observer
 from app.text import train as text
 from core.config import RunConfig, differing_settings, load_config

@@ -13,7 +13,7 @@ from app.errors import answer_error
 from app.guard import Guard
 from app.observe import Observer
 from app.pages import data, export, models, system, test, train
-from app.quick import without_routes
+from app.quick import slow_down_queue, without_routes
 from app.routes import make_router
 from app.shell import page
 from app.text.shell import NAME, STEPS
@@ -92,4 +92,5 @@ def _blocks(observer: Observer) -> gr.Blocks:
         with place, page(step.key):
             PAGES[step.key].build(observer)
     blocks.queue(max_size=40)
+    slow_down_queue(blocks)
     return blocks

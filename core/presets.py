@@ -75,8 +75,8 @@ def with_preset(config: RunConfig, name: str, images: int = 0) -> RunConfig:
         name: A key of `PRESETS`.
         images: Training images; 0 where that is not known yet.
     """
-    preset, usual = PRESETS[name], default_request(config, images)
-    epochs = max(1, round(usual.train.epochs * preset.epochs))
+    preset, usual = PRESETS[name], default_request(config)
+    epochs = max(1, round(_usual_epochs(config, images) * preset.epochs))
     views = max(1, min(MOST_VIEWS, epochs, round(usual.teacher.views * preset.views)))
     patience = usual.train.patience if preset.patience is None else preset.patience
     train = config.train.model_copy(update={"epochs": epochs, "patience": patience})
@@ -100,12 +100,18 @@ def default_request(config: RunConfig, images: int = 0) -> RunConfig:
         images: Training images; 0 where that is not known yet.
     """
     usual = demo_config() if config.data.source == "demo" else RunConfig(data=config.data)
-    if images and config.data.source != "demo":
-        train = usual.train.model_copy(update={"epochs": usual_passes(images, usual.train.batch)})
-        usual = usual.model_copy(update={"train": train})
+    train = usual.train.model_copy(update={"epochs": _usual_epochs(usual, images)})
     teacher = usual.teacher.model_copy(update={"name": config.teacher.name})
     kept = {name: getattr(config, name) for name in ("name", "data", "split", "student")}
-    return usual.model_copy(update={**kept, "teacher": teacher})
+    return usual.model_copy(update={**kept, "train": train, "teacher": teacher})
+
+
+def _usual_epochs(config: RunConfig, images: int) -> int:
+    if config.data.source == "demo":
+        return demo_config().train.epochs
+    if not images:
+        return RunConfig(data=config.data).train.epochs
+    return usual_passes(images, config.train.batch)
 
 
 def usual_passes(images: int, batch: int) -> int:

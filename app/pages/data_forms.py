@@ -88,7 +88,7 @@ class DataForms:
             for title, paths in groups:
                 with gr.Column(min_width=260):
                     gr.HTML(f"<h3>{title}</h3>", padding=False)
-                    self._settings.append(Form(paths, BLANK, "set"))
+                    self._settings.append(Form(paths, BLANK, "set", text.SETTINGS_CHOICES))
         self._preview = gr.HTML("", elem_id="preview", padding=False)
         self.place_problem("settings")
         self._apply = gr.Button(text.SETTINGS_BUTTON, elem_id="apply")

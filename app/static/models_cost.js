@@ -22,6 +22,8 @@ const TEXT = {
   goOn: 'Go on to Train', failed: 'Measuring could not be finished.',
 };
 
+const GAVE_WAY = 'R80';   // measuring made room for a training: no failure
+
 /** {node, set(page, teacher, student), progress(task)}; `measure(again)` and `goOn()` are called. */
 export function costPanel({measure, goOn}) {
   const sums = el('div', {id: 'cost'}), warnings = el('div', {id: 'cost-warnings', 'aria-live': 'polite'});
@@ -100,7 +102,8 @@ function measured(page, measure) {
   const facts = page.measured, parts = [];
   if (facts.any) parts.push(el('p', {class: 'small-print'}, TEXT.measured(facts.machine, facts.threads)));
   if (facts.any && facts.busy > 0.3) parts.push(el('p', {class: 'small-print warned'}, TEXT.busy(Math.round(100 * facts.busy))));
-  if (page.failure) parts.push(problem(page.failure));
+  if (page.failure?.code === GAVE_WAY) parts.push(el('p', {class: 'small-print'}, page.failure.what + '.', ' ', page.failure.todo));
+  else if (page.failure) parts.push(problem(page.failure));
   else if (page.ended) parts.push(el('p', {class: 'small-print'}, TEXT[page.ended] ?? TEXT.ended));
   else if (facts.left && facts.any) parts.push(el('p', {class: 'small-print'}, TEXT.left));
   const waits = page.others.includes('run');

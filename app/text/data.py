@@ -35,6 +35,15 @@ SETTINGS: Final = "How the images are read"
 SETTINGS_LABELS: Final = "Labels"
 SETTINGS_PATIENTS: Final = "Patients"
 SETTINGS_PICTURES: Final = "Pictures"
+SETTINGS_CHOICES: Final = {
+    "data.labels": (
+        ("Table if there is one, else folders", "auto"),
+        ("Class folders", "folders"),
+        ("Table", "csv"),
+        ("None: for looking only", "none"),
+    ),
+    "data.pixels.fit": (("Pad with black", "pad"), ("Stretch", "stretch")),
+}
 SETTINGS_BUTTON: Final = "Read again with these settings"
 CHANGED_ELSEWHERE: Final = "Another project has been opened in another window"
 CHANGED_ELSEWHERE_TODO: Final = "Reload this page; nothing has been changed."

@@ -15,7 +15,6 @@ from typing import Any
 
 from playwright.sync_api import Browser, sync_playwright
 from rich.console import Console
-from rich.table import Table
 
 from tests.bench import polling, start
 from tests.browser.conftest import FLAGS, find_chromium

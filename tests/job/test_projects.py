@@ -64,9 +64,7 @@ def test_one_project_for_each_source(store: ProjectStore) -> None:
     assert store.for_source("/data/ultrasound").id == first.id != other.id
     assert (first.title, other.title) == ("ultrasound", "Brains")
     assert store.current() == store.open(first.id)
-    assert [project.title for project in store.list()] == ["ultrasound", "Brains"] or (
-        store.list()[0].opened == store.list()[1].opened
-    )
+    assert {project.title for project in store.list()} == {"ultrasound", "Brains"}
 
 
 def test_the_demo_has_its_own_settings(store: ProjectStore) -> None:
@@ -147,11 +145,10 @@ def test_deleting_frees_what_nothing_else_needs(store: ProjectStore, images: Pat
 def test_what_a_run_needs_stays(store: ProjectStore, images: Path, started: bool) -> None:
     project = imported(store, images)
     run_on(store, project, started=started)
+    pixels = decoded(store, project)
     deletion = store.delete(project)
     assert (deletion.runs, deletion.shared, deletion.folders) == (1, True, ())
-    assert decoded(store, project) if project.folder.exists() else True
-    assert (store.workspace / "datasets").is_dir()
-    assert len(list((store.workspace / "datasets").iterdir())) == 1
+    assert pixels.is_dir()
 
 
 def test_what_another_project_needs_stays(store: ProjectStore, images: Path) -> None:

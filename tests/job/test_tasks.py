@@ -90,7 +90,7 @@ def test_one_class_is_read_and_not_divided(
 
 
 def test_a_stopped_import_leaves_nothing(tasks: TaskStore, workspace: Path, tmp_path: Path) -> None:
-    name = project_of(workspace, write_images(tmp_path / "phantom", patients=120))
+    name = project_of(workspace, write_images(tmp_path / "phantom", patients=40))
     task = tasks.start("import", {"project": name})
     wait(task, until="phase")
     tasks.stop(task.id)
@@ -102,7 +102,7 @@ def test_a_stopped_import_leaves_nothing(tasks: TaskStore, workspace: Path, tmp_
 def test_a_killed_import_is_interrupted_and_can_be_done_again(
     tasks: TaskStore, workspace: Path, tmp_path: Path
 ) -> None:
-    name = project_of(workspace, write_images(tmp_path / "phantom", patients=60))
+    name = project_of(workspace, write_images(tmp_path / "phantom", patients=30))
     task = tasks.start("import", {"project": name})
     wait(task, until="progress")
     worker = read_worker(task)

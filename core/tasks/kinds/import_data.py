@@ -20,7 +20,6 @@ def import_project(context: TaskContext) -> dict[str, Any]:
     last and look at no file. The project then holds the manifest with its split.
     """
     from core.data.manifest import save_manifest
-    from core.data.split import check_split, split_images
     from core.errors import RunError
     from core.files import write_json
     from core.projects import ProjectStore
@@ -35,6 +34,8 @@ def import_project(context: TaskContext) -> dict[str, Any]:
     (project.folder / "split.json").unlink(missing_ok=True)
     save_manifest(dataset, project.folder)  # shown even if the patients cannot be divided
     context.reporter.phase("split", "Dividing the patients")
+    from core.data.split import check_split, split_images  # scikit-learn: a second or two
+
     split = split_images(dataset.images, dataset.task, config.split)
     dataset = dataset.with_images(split.applied(dataset.images))
     check_split(dataset.images)

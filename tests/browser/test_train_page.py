@@ -1,0 +1,403 @@
+"""The Train page: start once, watch, stop, go on, compare, extend, delete."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from core.files import read_json
+from core.runs.layout import RunFolder
+from core.runs.status import RunStatus, read_worker, status
+from core.runs.store import RunStore
+from tests.browser.conftest import Seen, serve
+from tests.browser.serving import AppServer
+
+OpenPage = Callable[..., Page]
+LONG_MS = 150_000  # a training of seconds, on a machine that others use
+EPOCHS = "#set-train-epochs input"
+
+
+@pytest.fixture(scope="module")
+def desk(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """An app of this module's own: its tests start, change and delete runs."""
+    home = tmp_path_factory.mktemp("train")
+    shutil.copytree(prepared, home / "workspace")
+    yield from serve(home / "workspace", home / "audit")
+
+
+@pytest.fixture(autouse=True)
+def nothing_goes_on(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No worker outlives its test."""
+    yield
+    if "desk" not in request.fixturenames:
+        return
+    store = RunStore(request.getfixturevalue("desk").workspace)
+    live = [store.open(line.id) for line in store.list() if line.status.is_live]
+    for run in live:
+        kill(run)
+    for run in live:
+        until(lambda run=run: not status(run).is_live, 20)
+
+
+def until(holds: Callable[[], object], seconds: float = LONG_MS / 1000) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def kill(run: RunFolder) -> None:
+    worker = read_worker(run)
+    if worker is not None and worker.process.is_alive():
+        os.kill(worker.process.pid, signal.SIGKILL)
+
+
+def store_of(app: AppServer) -> RunStore:
+    return RunStore(app.workspace)
+
+
+def shown_run(page: Page, app: AppServer) -> RunFolder:
+    return store_of(app).open(str(page.locator("#monitor").get_attribute("data-run")))
+
+
+def runs_in_state(page: Page, state: str, within_ms: int = LONG_MS) -> None:
+    expect(page.locator("#monitor")).to_have_attribute("data-state", state, timeout=within_ms)
+
+
+def points(page: Page) -> int:
+    return int(page.locator("#monitor").get_attribute("data-points") or 0)
+
+
+def set_up(page: Page, epochs: int, seed: int = 0) -> Locator:
+    """Unfold the form and write passes and seed into it; returns Start."""
+    start = page.get_by_role("button", name="Start training")
+    expect(page.locator("#train-card")).to_have_attribute("data-state", "ready")
+    if page.locator("#train-card.folded").count():
+        page.locator("#train-fold").click()
+    expect(page.locator("#train-name input, #train-name textarea")).to_have_value(
+        re.compile("tiny")
+    )
+    if not page.locator(EPOCHS).count():
+        page.locator("#train-advanced").get_by_role("button", name="Advanced").click()
+    page.locator("#set-train-seed input").fill(str(seed))
+    page.locator("#set-train-seed input").blur()
+    page.locator(EPOCHS).fill(str(epochs))
+    page.locator(EPOCHS).blur()
+    passes = "1 pass" if epochs == 1 else f"{epochs} passes"
+    expect(page.locator("#train-plan")).to_contain_text(passes)
+    return start
+
+
+def test_what_is_missing_is_said(
+    empty_app: AppServer, open_page: OpenPage, assert_accessible: Callable[[Page], None]
+) -> None:
+    page = open_page(empty_app, "/train")
+    expect(page.locator("#train-gate")).to_contain_text("There are no images to train on yet")
+    expect(page.get_by_role("button", name="Start training")).not_to_be_visible()
+    expect(page.locator("#run-none")).to_be_visible()
+    assert_accessible(page)
+    page.locator("#train-gate").get_by_role("link").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Data")
+
+
+def test_a_finished_run_is_shown_with_its_yardstick(
+    desk: AppServer, open_page: OpenPage, assert_accessible: Callable[[Page], None]
+) -> None:
+    page = open_page(desk, "/train")
+    runs_in_state(page, "completed")
+    expect(page.locator("#run-card .badge")).to_have_text("complete")
+    expect(page.locator("#fact-auroc")).to_contain_text(re.compile(r"\d\.\d{3} \(\d\.\d{3} to"))
+    expect(page.locator("#beside-sentence")).to_contain_text("The distilled student minus")
+    expect(page.locator("#plot-auroc[data-drawn]")).to_be_attached()
+    assert points(page) == sum(
+        event.count('"type":"metric"')
+        for event in shown_run(page, desk).events.read_text("utf-8").splitlines()
+    )
+    values = page.locator("#table-auroc tbody tr")
+    expect(values).to_have_count(2)
+    expect(values.first.locator("td").nth(1)).to_have_text(re.compile(r"^\d\.\d{3}$"))
+    expect(page.locator("#table-loss tbody tr")).to_have_count(8)
+    page.locator("#run-log summary").click()
+    expect(page.locator("#run-log .events")).to_contain_text("Complete")
+    page.get_by_text("The same on the command line").click()
+    expect(page.locator("#run-command")).to_contain_text("launch.py run")
+    page.locator("#train-advanced").get_by_role("button", name="Advanced").click()
+    expect(page.locator(EPOCHS)).to_be_visible()
+    assert_accessible(page)
+    page.locator("#beside-away").click()
+    expect(page.locator("#beside")).to_be_hidden()
+    expect(values).to_have_count(1)
+
+
+def test_a_wrong_setting_is_said_and_not_kept(desk: AppServer, open_page: OpenPage) -> None:
+    page = open_page(desk, "/train")
+    start = set_up(page, 3)
+    page.locator(EPOCHS).fill("0")
+    page.locator(EPOCHS).blur()
+    problem = page.locator("#train-problem .problem")
+    expect(problem).to_contain_text("Epochs: ")
+    expect(problem).to_contain_text("C01")
+    before = len(store_of(desk).list())
+    start.click()
+    expect(problem).to_contain_text("C01")
+    assert len(store_of(desk).list()) == before
+    config = next((desk.workspace / "projects").glob("*/config.json"))
+    assert read_json(config)["train"]["epochs"] == 3
+    page.locator(EPOCHS).fill("4")
+    page.locator(EPOCHS).blur()
+    expect(problem).to_have_count(0)
+    assert read_json(config)["train"]["epochs"] == 4
+    page.get_by_label(re.compile("Quick look")).check()
+    expect(page.locator(EPOCHS)).to_have_value("67")
+    page.reload()
+    expect(page.get_by_label(re.compile("Quick look"))).to_be_checked()
+    page.locator("#train-advanced").get_by_role("button", name="Advanced").click()
+    page.get_by_role("button", name="Back to the defaults").click()
+    expect(page.get_by_label(re.compile("Balanced"))).to_be_checked()
+    expect(page.locator(EPOCHS)).to_have_value("300")
+
+
+def test_start_watch_zoom_stop_resume_and_finish(desk: AppServer, open_page: OpenPage) -> None:
+    """One run, started in two tabs, seen by both, and led to its end by every button."""
+    first, second = open_page(desk, "/train"), open_page(desk, "/train")
+    before = len(store_of(desk).list())
+    start = set_up(first, 400)
+    expect(second.locator("#train-plan")).to_contain_text("400 passes")
+    again = second.get_by_role("button", name="Start training")
+    start.click()
+    again.click()
+    expect(second.locator("#train-problem")).to_contain_text("under way already", timeout=LONG_MS)
+    runs_in_state(first, "running")
+    assert len(store_of(desk).list()) == before + 1
+    run = shown_run(first, desk)
+    expect(second.locator("#monitor")).to_have_attribute("data-run", run.id)
+    assert f"run={run.id}" in first.url
+    second.close()
+
+    expect(first.locator("#fact-auroc")).to_have_text(re.compile(r"\d\.\d{3}"), timeout=LONG_MS)
+    expect(first.locator("#fact-agreement")).to_have_text(re.compile(r"\d\.\d{3}"))
+    zoom_survives_growth(first)
+    first.reload()
+    runs_in_state(first, "running")
+    until(lambda: points(first) > 0)
+
+    first.locator("#run-stop").click()
+    runs_in_state(first, "stopped")
+    expect(first.locator("#run-state")).to_contain_text(re.compile(r"step \d+ is saved"))
+    stopped_at = points(first)
+    first.locator("#run-resume").click()
+    runs_in_state(first, "running")
+    until(lambda: points(first) > stopped_at + 30)
+    steps = curve_steps(first, "loss")
+    assert steps == sorted(set(steps)), "a resumed run must not show a step twice"
+
+    first.locator("#run-finish").click()
+    runs_in_state(first, "completed")
+    expect(first.locator("#run-report")).to_be_visible()
+    expect(first.locator("#fact-auroc")).to_contain_text("to")
+
+
+def zoom_survives_growth(page: Page) -> None:
+    """A closer look stays while ten more updates come in, and the lines are redrawn."""
+    page.evaluate(
+        """() => Plotly.relayout('plot-loss', {'xaxis.range': [0, 1], 'yaxis.range': [0, 2]})"""
+    )
+    expect(page.locator("[aria-label='Loss terms'] .reset")).to_be_enabled()
+    plot = page.locator("#plot-loss")
+    drawn = [int(str(plot.get_attribute("data-drawn")))]
+    deadline = time.monotonic() + LONG_MS / 1000
+    while len(drawn) <= 10:
+        assert time.monotonic() < deadline, drawn
+        now = int(str(plot.get_attribute("data-drawn")))
+        if now > drawn[-1]:
+            drawn.append(now)
+            ranges = page.evaluate(
+                "() => { const {xaxis, yaxis} = document.getElementById('plot-loss')._fullLayout;"
+                " return [...xaxis.range, ...yaxis.range]; }"
+            )
+            assert ranges == [0, 1, 0, 2]
+    lengths = "() => document.getElementById('plot-loss').data.map((trace) => trace.x.length)"
+    assert max(page.evaluate(lengths)) > 3
+    page.locator("[aria-label='Loss terms'] .reset").click()
+    expect(page.locator("[aria-label='Loss terms'] .reset")).to_be_disabled()
+
+
+def curve_steps(page: Page, name: str) -> list[int]:
+    """The steps of a curve, as the page's own code takes them in from the server's answer."""
+    found: list[int] = page.evaluate(
+        """async (name) => {
+          const {Curves} = await import('/ws/static/curves.js');
+          const run = document.getElementById('monitor').dataset.run;
+          const answer = await fetch(`/api/live?run=${run}&since=0`);
+          const curves = new Curves();
+          curves.take((await answer.json()).run);
+          return curves.series.get(name).steps;
+        }""",
+        name,
+    )
+    return found
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL is Unix")
+def test_a_killed_worker_is_seen_within_two_seconds(desk: AppServer, open_page: OpenPage) -> None:
+    page = open_page(desk, "/train")
+    set_up(page, 300, seed=5).click()
+    runs_in_state(page, "running")
+    run = shown_run(page, desk)
+    until(lambda: points(page) > 20)
+    kill(run)
+    killed = time.monotonic()
+    runs_in_state(page, "interrupted")
+    assert time.monotonic() - killed < 2.0 + slowness()
+    expect(page.locator("#run-state")).to_contain_text("Resume goes on from there")
+    expect(page.locator("#run-resume")).to_be_visible()
+    expect(page.locator(f"[data-run='{run.id}'] .badge")).to_have_text("interrupted")
+
+
+def slowness() -> float:
+    """Seconds of grace where more processes want to run than there are processors."""
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return max(0.0, load - 1.0)
+
+
+def test_compare_and_extend_by_one_press(desk: AppServer, open_page: OpenPage) -> None:
+    """The student-only run waits, says for what, and at its end the comparison is simply there."""
+    page = open_page(desk, "/train")
+    set_up(page, 12, seed=7).click()
+    runs_in_state(page, "running")
+    run = shown_run(page, desk)
+    page.locator("#run-compare").click()
+    beside = page.locator("#beside")
+    expect(beside).to_be_visible(timeout=LONG_MS)
+    alone = store_of(desk).open(str(beside.get_attribute("data-run")))
+    assert read_json(alone.config)["method"]["name"] == "student_only"
+    other = open_page(desk, f"/train?run={alone.id}")
+    if status(alone) is RunStatus.QUEUED:
+        expect(other.locator("#run-state")).to_contain_text("Waits for its turn", timeout=LONG_MS)
+    other.close()
+
+    until(lambda: status(alone) is RunStatus.COMPLETED)
+    expect(page.locator("#beside-sentence")).to_contain_text(
+        "The distilled student minus the student alone", timeout=LONG_MS
+    )
+    assert read_json(run.report / "companion.json")["run"] == alone.id
+    assert alone.id in (run.report / "report.html").read_text("utf-8") or "alone" in (
+        run.report / "report.html"
+    ).read_text("utf-8")
+    expect(page.locator("#run-compare")).to_be_hidden()
+    assert int(str(beside.get_attribute("data-points"))) > 0
+
+    before = points(page)
+    page.locator("#run-extend").click()
+    page.get_by_label("Further passes").fill("2")
+    page.get_by_role("button", name="Go on training").click()
+    expect(page.locator("#monitor")).not_to_have_attribute("data-run", run.id, timeout=LONG_MS)
+    expect(page.locator("#run-about")).to_contain_text("Goes on from")
+    runs_in_state(page, "completed")
+    assert points(page) > before
+    assert read_json(shown_run(page, desk).config)["train"]["epochs"] == 14
+    expect(page.locator("#fact-passes")).to_have_text("14 of 14")
+
+
+def test_the_list_filters_compares_and_deletes(
+    desk: AppServer, open_page: OpenPage, assert_accessible: Callable[[Page], None]
+) -> None:
+    page = open_page(desk, "/train")
+    rows = page.locator("#runs tbody tr")
+    total = len(store_of(desk).list())
+    expect(rows).to_have_count(total)
+    page.locator("#runs-filter").fill("tiny student_only")
+    expect(rows).to_have_count(1)
+    page.locator("#runs-filter").fill("")
+    page.locator("#runs-state").select_option("completed")
+    complete = [line for line in store_of(desk).list() if line.status is RunStatus.COMPLETED]
+    expect(rows).to_have_count(len(complete))
+    oldest, second = complete[-1], complete[-2]
+    for line in (oldest, second):
+        page.locator(f"[data-run='{line.id}'] input").check()
+    page.locator("#runs-compare").click()
+    expect(page.locator("#monitor")).to_have_attribute("data-run", oldest.id)
+    expect(page.locator("#beside")).to_have_attribute("data-run", second.id)
+    expect(page.locator("#beside")).to_contain_text("Method: Name")
+    expect(page.locator("#beside")).to_contain_text("Reprogramming Distillation")
+    expect(page.locator("#table-auroc tbody tr")).to_have_count(2)
+
+    page.locator(f"[data-run='{oldest.id}']").get_by_role("button", name="Delete").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text(re.compile(r"\d+ (kB|MB)"))
+    assert_accessible(page)
+    dialog.get_by_role("button", name="Delete it").click()
+    expect(page.locator(f"#runs [data-run='{oldest.id}']")).to_have_count(0)
+    assert not (store_of(desk).folder / oldest.id).exists()
+    expect(page.locator("#monitor")).not_to_have_attribute("data-run", oldest.id)
+
+
+def test_a_run_deleted_elsewhere_is_said_and_the_page_goes_on(
+    desk: AppServer, open_page: OpenPage, seen: Seen
+) -> None:
+    seen.allow("409")
+    victim = store_of(desk).list()[0]
+    page = open_page(desk, f"/train?run={victim.id}")
+    expect(page.locator("#monitor")).to_have_attribute("data-run", victim.id)
+    until(lambda: points(page) > 0)
+    store_of(desk).delete(victim.id)
+    expect(page.locator("#run-gone")).to_contain_text("was deleted elsewhere")
+    expect(page.locator("#monitor")).not_to_have_attribute("data-run", victim.id)
+    until(lambda: points(page) > 0)
+    expect(page.locator(f"#runs [data-run='{victim.id}']")).to_have_count(0)
+
+
+def test_a_hidden_tab_does_not_ask(desk: AppServer, open_page: OpenPage) -> None:
+    page = open_page(desk, "/train")
+    runs_in_state(page, "completed")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.evaluate(
+        "() => { Object.defineProperty(document, 'hidden', {get: () => window.away ?? true}); }"
+    )
+    page.wait_for_timeout(300)  # what was under way
+    asked.clear()
+    page.wait_for_timeout(2500)
+    assert asked == []
+    page.evaluate("() => { window.away = false; }")
+    until(lambda: page.wait_for_timeout(100) or any("/api/live" in url for url in asked), 20)
+
+
+CURVES_CHECK = """async () => {
+  const {Curves, thin} = await import('/ws/static/curves.js');
+  const curves = new Curves();
+  const names = ['loss', 'validation/auroc'];
+  curves.take({names, since: 0, rows: [[0, 0, 0.1, 5, 1], [0, 1, 0.2, 4, 1], [0, 2, 0.3, 3, 1]]});
+  const ignored = curves.take({names, since: 1, rows: [[0, 9, 1, 9, 1]]});
+  curves.take({names, since: 3, rows: [[0, 1, 0.2, 7, 2], [1, 2, 0.3, 0.8, 2]]});
+  const x = Array.from({length: 10000}, (_, i) => i), y = x.map((i) => Math.sin(i / 50));
+  y[1234] = 99; y[5678] = -99; y[7000] = null;
+  const few = thin(x, y, null), near = thin(x, y, [100, 200]);
+  return {ignored, steps: curves.series.get('loss').steps, values: curves.series.get('loss').values,
+    points: curves.points, drawn: few.x.length, high: Math.max(...few.y), low: Math.min(...few.y),
+    gap: few.y.includes(null), last: few.x.at(-1),
+    sorted: few.x.every((v, i) => !i || v > few.x[i - 1]),
+    near: [near.x[0], near.x.at(-1), near.x.length]};
+}"""
+
+
+def test_curves_rewind_and_are_thinned_without_losing_a_spike(
+    desk: AppServer, open_page: OpenPage
+) -> None:
+    found: dict[str, Any] = open_page(desk, "/train").evaluate(CURVES_CHECK)
+    assert found["ignored"] is False
+    assert (found["steps"], found["values"]) == ([0, 1], [5, 7])
+    assert found["points"] == 3
+    assert found["drawn"] <= 1300
+    assert (found["high"], found["low"], found["gap"]) == (99, -99, True)
+    assert (found["last"], found["sorted"]) == (9999, True)
+    assert found["near"] == [99, 201, 103]
