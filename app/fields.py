@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable, Sequence
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
@@ -72,6 +72,17 @@ def kind_of(annotation: Any) -> tuple[Any, bool]:
         inner = [kind for kind in get_args(annotation) if kind is not type(None)]
         return inner[0], True
     return annotation, False
+
+
+def open_settings(group: str) -> list[str]:
+    """Dotted names of a group's settings, but for those that leave nothing to choose."""
+    model, _ = kind_of(RunConfig.model_fields[group].annotation)
+    fields = model.model_fields.items()
+    return [f"{group}.{name}" for name, field in fields if not _is_fixed(field.annotation)]
+
+
+def _is_fixed(annotation: Any) -> bool:
+    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
 
 
 def is_group(kind: Any) -> bool:

@@ -55,12 +55,17 @@ class Watch:
             for event in self._tail.new():
                 self._take(event)
 
+    def newest(self) -> Event | None:
+        """The newest event that changes the state, without reading the log from its beginning."""
+        self.refresh()
+        return self._lifecycle or None
+
     @property
     def state(self) -> RunStatus:
         """The status, at most `FRESH_S` old."""
         asked, found = self._state
         if time.monotonic() - asked > FRESH_S:
-            found = status(self.folder)
+            found = status(self.folder, self.newest)
             self._state = (time.monotonic(), found)
         return found
 
@@ -246,7 +251,8 @@ class Observer:
             signature = _signature(folder)
             known = self._lines.get(name)
             if known is None or known.signature != signature or known.line.status.is_live:
-                known = _Known(signature, summarise(folder))
+                follow = self.watch(folder).newest if known and known.line.status.is_live else None
+                known = _Known(signature, summarise(folder, follow))
                 self._lines[name] = known
             lines.append(known.line)
         for gone in self._lines.keys() - set(names):

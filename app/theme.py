@@ -61,7 +61,7 @@ def clinical_theme() -> gr.themes.Base:
         button_primary_background_fill="#1f6b78",
         button_primary_background_fill_hover="#1a5762",
         button_primary_background_fill_dark="#24727e",
-        button_primary_background_fill_hover_dark="#2a8592",
+        button_primary_background_fill_hover_dark="#277b87",
         button_primary_text_color="#ffffff",
         button_primary_text_color_dark="#ffffff",
         button_secondary_background_fill="#ffffff",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import html
 import json
 import time
-from typing import Any, Literal, get_args, get_origin
+from typing import Any
 
 import gradio as gr
 
 from app.effort import describe_effort
 from app.errors import guarded, problem_html
+from app.fields import open_settings
 from app.forms import Form
 from app.observe import Observer
 from app.text import train as text
@@ -21,7 +22,6 @@ from core.presets import PRESETS, default_request, demo_config, preset_of, with_
 from core.projects import Project
 from core.runs.starting import start_run
 
-ELSEWHERE = {"teacher.name", "student.name"}  # chosen on Models
 QUIET: dict[str, Any] = {
     "queue": False,
     "show_progress": "hidden",
@@ -166,27 +166,12 @@ class TrainForm:
         return [gr.Radio(choices=found.choices, value=found.chosen), sentence]
 
 
-def drawn_paths(group: str) -> list[str]:
-    """The settings of a group that the form shows: all but those with no choice to make."""
-    model = RunConfig.model_fields[group].annotation
-    assert model is not None
-    fields = model.model_fields.items()
-    return [
-        f"{group}.{name}"
-        for name, field in fields
-        if f"{group}.{name}" not in ELSEWHERE and not _is_fixed(field.annotation)
-    ]
-
-
-def _is_fixed(annotation: Any) -> bool:
-    return get_origin(annotation) is Literal and len(get_args(annotation)) == 1
-
-
 def _group(name: str, config: RunConfig) -> Form:
     methods = [(method.title, key) for key, method in METHODS.items()]
     with gr.Column(elem_classes="train-group"):
         gr.HTML(f"<h3>{text.GROUPS[name]}</h3>", padding=False)
-        form = Form(drawn_paths(name), config, "set", {"method.name": methods})
+        paths = [path for path in open_settings(name) if path not in text.ELSEWHERE]
+        form = Form(paths, config, "set", {"method.name": methods})
     if name == "method":
         form.components[0].label, form.components[0].info = text.METHOD, text.METHOD_WORDS
     return form

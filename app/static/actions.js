@@ -33,12 +33,12 @@ const RESUMABLE = ['stopped', 'interrupted', 'failed', 'created'];
 export function makeActions(complaints, onDone) {
   let run = '', facts = null;
   const button = (name, click, attributes = {}) => el('button', {type: 'button', class: 'small', id: `run-${name}`, hidden: true, onclick: click, ...attributes}, TEXT[name]);
-  const link = (name, path) => el('a', {class: 'button', id: `run-${name}`, hidden: true, 'data-path': path}, TEXT[name]);
+  const link = (name, attributes = {}) => el('a', {class: 'button', id: `run-${name}`, hidden: true, ...attributes}, TEXT[name]);
   const parts = {
     stop: button('stop', () => act('stop', TEXT.stopping), {title: TEXT.stopTitle}),
     finish: button('finish', () => act('finish', TEXT.finishing)),
     resume: button('resume', () => act('resume', TEXT.resuming), {class: 'small primary'}),
-    test: link('test', '/test'), export: link('export', '/export'), report: link('report', '/export'),
+    test: link('test'), export: link('export'), report: link('report', {target: '_blank', rel: 'noopener'}),
     compare: button('compare', () => act('compare', TEXT.comparing), {title: TEXT.compareTitle}),
     extend: button('extend', askPasses),
     remove: button('remove', () => askDelete(facts, onDone)),
@@ -87,8 +87,8 @@ export function makeActions(complaints, onDone) {
     for (const name of ['test', 'export']) show(name, complete);
     show('report', complete && known.report);
     show('remove', !live);
-    for (const name of ['test', 'export', 'report']) parts[name].href = `${parts[name].dataset.path}?run=${run}`;
-    if (known.report) parts.report.href += '#report';
+    for (const name of ['test', 'export']) parts[name].href = `/${name}?run=${run}`;
+    parts.report.href = `/api/export/${run}/report`;
     if (pending) return;
     parts.stop.disabled = state === 'stopping';
     parts.stop.textContent = state === 'stopping' ? TEXT.stopping : TEXT.stop;

@@ -1,8 +1,8 @@
 // The three charts of a run: validation AUROC, likeness to the teacher, loss terms. Each has a table
 // beneath it, which is its legend and says the same in words and numbers.
 import {colour, el, onTheme} from './live.js';
+import {plotly} from './plotting.js';
 
-const PLOTLY = '/ws/static/vendor/plotly-cartesian.min.js';
 const DASHES = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot'];
 const STROKES = ['', '7 4', '2 4', '7 3 2 3', '11 4', '11 3 2 3'];   // the same for the legend
 const TEXT = {
@@ -53,17 +53,6 @@ const CHARTS = {
 };
 const ALONE = ['validation/auroc', 'loss/task', 'validation/loss'];  // what a student-only run has
 
-let plotly = null;
-function loadPlotly() {
-  plotly ??= new Promise((done, failed) => {
-    const script = el('script', {src: PLOTLY});
-    script.addEventListener('load', () => done(window.Plotly));
-    script.addEventListener('error', failed);
-    document.head.append(script);
-  });
-  return plotly;
-}
-
 /** The charts as one element; `.draw(shown)` redraws them in place, and zoom stays. */
 export function makeCharts() {
   const charts = Object.keys(CHARTS).map(makeChart);
@@ -102,7 +91,7 @@ async function drawChart(chart) {
   chart.waiting.hidden = drawn.length > 0;
   chart.waiting.textContent = key === 'loss' ? TEXT.waitingLoss : key === 'cka' && shown.alone ? TEXT.noTeacher : TEXT.waiting;
   if (!drawn.length && !chart.ready) return;
-  const Plotly = await loadPlotly();
+  const Plotly = await plotly();
   if (chart.shown !== shown) return;              // drawn anew while the library was loading
   if (chart.run !== shown.run) [chart.run, chart.zoom] = [shown.run, null];
   chart.reset.disabled = !chart.zoom;

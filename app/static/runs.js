@@ -4,7 +4,7 @@ import {bytes, duration, el, figure, onLive, query} from './live.js';
 import {moment, nameOf, onRuns} from './runlist.js';
 
 const TEXT = {
-  title: 'Runs',
+  title: 'Runs', list: 'List of runs',
   none: 'No runs yet.', nothing: 'No run fits the filter.',
   filter: 'Filter by name, method, teacher or student', every: 'every state', state: 'State',
   others: (number) => `Runs of other images too (${number})`,
@@ -31,7 +31,7 @@ export function mount(element) {
   const othersLabel = el('label', {class: 'check'}, others, othersWords);
   const compare = el('button', {type: 'button', class: 'small', id: 'runs-compare', disabled: true, title: TEXT.compareTitle}, TEXT.compare);
   const body = el('tbody', {}), nothing = el('p', {class: 'quiet'}, TEXT.none);
-  const table = el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-labelledby': 'runs-title'}, el('table', {class: 'plain-table runs'},
+  const table = el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': TEXT.list}, el('table', {class: 'plain-table runs'},
     el('thead', {}, el('tr', {}, TEXT.heads.map((head, place) => (head ? el('th', {scope: 'col', class: place > 4 ? 'num' : ''}, head) : el('td', {}))))), body));
   element.append(el('section', {class: 'card', 'aria-labelledby': 'runs-title'},
     el('h2', {id: 'runs-title'}, TEXT.title), el('div', {class: 'row filters'}, filter, state, othersLabel, el('span', {class: 'space'}), compare), table, nothing));

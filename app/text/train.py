@@ -26,7 +26,9 @@ GROUPS: Final = {
 }
 
 METHOD: Final = "How the student is taught"
-METHOD_WORDS: Final = "With the teacher at its last stage, at every stage, or from the labels alone."
+METHOD_WORDS: Final = "With the teacher at the last stage, at every stage, or not at all."
+
+ELSEWHERE: Final = frozenset({"teacher.name", "student.name"})  # chosen on Models
 
 NO_PROJECT: Final = "There are no images to train on yet"
 NO_PROJECT_TODO: Final = "Choose a folder on the Data page, or open the demo there."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -80,8 +81,13 @@ def is_alive(run: RunFolder) -> bool:
     return worker is not None and worker.process.is_alive()
 
 
-def status(run: RunFolder) -> RunStatus:
+def status(run: RunFolder, newest: Callable[[], Event | None] | None = None) -> RunStatus:
     """What the run is doing.
+
+    Args:
+        run: The run.
+        newest: Finds its newest lifecycle event, for whoever follows the log anyway; None for
+            `last_lifecycle`, which for a live run reads all of it.
 
     ==============================  ==============================  ====================
     newest lifecycle event          worker of that attempt or later  status
@@ -98,7 +104,7 @@ def status(run: RunFolder) -> RunStatus:
     """
     worker = read_worker(run)
     alive = worker is not None and worker.process.is_alive()  # before the events: a worker that
-    event = last_lifecycle(run.events)  # ends in between has written how it ended
+    event = newest() if newest else last_lifecycle(run.events)  # ends now has written how
     kind = event["type"] if event else "created"
     told_by = int(event.get("attempt", 0)) if event else 0
     newer_worker = worker is not None and worker.attempt > told_by
@@ -122,8 +128,12 @@ def last_lifecycle(events: Path) -> Event | None:
             size = log.seek(0, os.SEEK_END)
             for start in (max(0, size - TAIL_BYTES), 0):
                 log.seek(start)
-                for line in reversed(log.read().split(b"\n")[:-1]):
-                    if LIFECYCLE.search(line) and (found := parse_lines(line)):
+                content = log.read()
+                whole = content[: content.rfind(b"\n") + 1]
+                for match in reversed(list(LIFECYCLE.finditer(whole))):
+                    place = match.start()
+                    line = whole[whole.rfind(b"\n", 0, place) + 1 : whole.find(b"\n", place)]
+                    if found := parse_lines(line):
                         return found[0]
     except OSError:
         return None

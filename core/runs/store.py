@@ -13,7 +13,7 @@ from pathlib import Path
 from core.config import RunConfig, load_config
 from core.errors import BedsideError, RunError, SystemError_
 from core.files import private_folder, write_text
-from core.runs.events import EventWriter
+from core.runs.events import Event, EventWriter
 from core.runs.layout import RunFolder, created_at, is_run_id, new_run_id
 from core.runs.process import require_idle
 from core.runs.status import RunStatus, last_lifecycle, status
@@ -177,11 +177,16 @@ def disk_used(run: RunFolder) -> int:
     return total
 
 
-def summarise(run: RunFolder) -> RunSummary:
-    """The line of one run; a request that cannot be read is a `problem`, not an error."""
-    event = last_lifecycle(run.events)
+def summarise(run: RunFolder, newest: Callable[[], Event | None] | None = None) -> RunSummary:
+    """The line of one run; a request that cannot be read is a `problem`, not an error.
+
+    Args:
+        run: The run.
+        newest: As for `core.runs.status.status`.
+    """
+    event = newest() if newest else last_lifecycle(run.events)
     text = str(event.get("text", "")) if event else ""
-    created, state = created_at(run.id), status(run)
+    created, state = created_at(run.id), status(run, newest)
     try:
         config = load_config(run.config)
     except BedsideError as error:

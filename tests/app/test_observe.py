@@ -132,9 +132,9 @@ def test_tabs_share_one_look_at_the_disk(
     looks = []
     honest = status_module.status
 
-    def counted(folder: RunFolder) -> object:
+    def counted(folder: RunFolder, newest: object) -> object:
         looks.append(folder.id)
-        return honest(folder)
+        return honest(folder, newest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(observe, "status", counted)
     observer = Observer(workspace)
@@ -165,9 +165,9 @@ def test_lines_of_the_list_are_read_again_only_when_files_changed(
     read = []
     honest = observe.summarise
 
-    def counted(folder: RunFolder) -> object:
+    def counted(folder: RunFolder, newest: object) -> object:
         read.append(folder.id)
-        return honest(folder)
+        return honest(folder, newest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(observe, "summarise", counted)
     observer = Observer(workspace)
