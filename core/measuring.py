@@ -31,6 +31,7 @@ from core.types import Task
 TRIAL = 4  # images in the step that tells how large a timed one may be
 BUDGET_S = 1.0  # of one timed step
 REPEATS = 2
+FEWEST = 2  # images in a training step: a norm over one value of each channel is undefined
 Shape = tuple[int, int, int]
 
 
@@ -138,7 +139,7 @@ def _time_steps(
         model.student(torch.rand(count, 1, side, side).to(fabric.device))
 
     model.train()
-    spent = _per_image_ms(train, fabric, setting.batch)
+    spent = _per_image_ms(train, fabric, setting.batch, FEWEST)
     model.eval()
     return spent, _per_image_ms(infer, fabric, setting.batch)
 
@@ -150,12 +151,14 @@ def _views(count: int, setting: Setting, side: int) -> Tensor:
     return apply_views(pictures, draw_views(0, names, [0] * count, "light"), side)
 
 
-def _per_image_ms(work: Callable[[int], None], fabric: Fabric, largest: int) -> float:
+def _per_image_ms(
+    work: Callable[[int], None], fabric: Fabric, largest: int, fewest: int = 1
+) -> float:
     """Time for one image in batches as large as `largest`, or as the budget of time allows."""
     count = min(TRIAL, largest)
     work(count)  # the first is always slower
     each = _time(work, count, fabric) / count
-    count = max(1, min(largest, int(BUDGET_S / max(each, 1e-6))))
+    count = max(fewest, min(largest, int(BUDGET_S / max(each, 1e-6))))
     return 1e3 * min(_time(work, count, fabric) for _ in range(REPEATS)) / count
 
 

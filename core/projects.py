@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +26,7 @@ from core.tasks.store import TaskStore
 CURRENT = "current.json"
 DEMO = "demo"
 DEMO_TITLE = "Demo: synthetic lesions"
+UNREADABLE = (BedsideError, OSError, ValueError, KeyError)  # being made, or of another version
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,8 @@ class ProjectStore:
         for path in self.folder.iterdir():
             try:
                 found.append(_read(path))
-            except (BedsideError, OSError, ValueError, KeyError):
-                continue  # being made, or of another version
+            except UNREADABLE:
+                continue
         return sorted(found, key=lambda project: project.opened, reverse=True)
 
     def open(self, name: str) -> Project:
@@ -120,20 +122,20 @@ class ProjectStore:
         Raises:
             RunError: R50, there is none.
         """
-        known = {project.id: project for project in self.list()}
-        if name not in known:
-            raise RunError(
-                "R50",
-                "There is no such project",
-                todo="Choose one of the recent ones, or a folder.",
-            )
-        return known[name]
+        if name in {path.name for path in self.folder.iterdir()}:
+            with suppress(*UNREADABLE):
+                return _read(self.folder / name)
+        raise RunError(
+            "R50",
+            "There is no such project",
+            todo="Choose one of the recent ones, or a folder.",
+        )
 
     def current(self) -> Project | None:
         """The project that the app shows; None before the first."""
         try:
             return self.open(read_json(self.workspace / CURRENT)["project"])
-        except (BedsideError, OSError, ValueError, KeyError):
+        except UNREADABLE:
             return None
 
     def choose(self, project: Project) -> Project:

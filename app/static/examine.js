@@ -4,7 +4,7 @@ import {colourHeat, HEAT_GRADIENT} from './levels.js';
 import {createViewer} from './viewer.js';
 
 export const TEXT = {
-  student: 'Student', teacher: 'Teacher', says: 'The student says', wouldSay: 'The student would say', outside: 'Outside the training range', unreliable: 'The figures below are not to be relied on.', finds: 'The student finds', wouldFind: 'The student would find', nothing: 'no finding',
+  student: 'Student', teacher: 'Teacher', says: 'The student says', wouldSay: 'The student would say', outside: 'Outside the training range', unreliable: 'The figures below are not to be relied on.', finds: 'The student finds', wouldFind: 'The student would find', nothing: 'no finding', none: 'nothing', others: 'Other images are not affected.',
   from: (name, limit) => `“${name}” is called from ${limit} on, the threshold chosen on validation.`,
   most: 'The most probable class is called.', findings: 'A finding is called from its own threshold on, marked on its bar.',
   teacherSays: (word) => `The teacher's most probable class is “${word}”.`, teacherFinds: (word) => word ? `The teacher finds: ${word}.` : 'The teacher finds nothing.',
@@ -89,7 +89,7 @@ export function createExamination(run, onStep) {
       map = null;
       const judged = Boolean(facts.student?.length), visible = facts.width !== undefined;
       Object.assign(node.dataset, {id: facts.id, state: 'showing', heat: ''});
-      failed.replaceChildren(...(facts.code ? [problem({code: facts.code, what: facts.reason, item: facts.name, todo: facts.todo})] : []));
+      failed.replaceChildren(...(facts.code ? [problem({code: facts.code, what: facts.reason, item: facts.name, todo: facts.todo || TEXT.others})] : []));
       side.hidden = !judged;
       viewer.node.hidden = !visible;
       if (judged) {
@@ -127,7 +127,7 @@ function verdictOf(run, facts) {
   const rule = many ? TEXT.findings : run.classes.length === 2 && name ? TEXT.from(name, percent(limit)) : TEXT.most;
   const outside = isOutside(facts), verb = outside ? (many ? TEXT.wouldFind : TEXT.wouldSay) : many ? TEXT.finds : TEXT.says;
   const warning = outside ? el('p', {}, el('span', {class: 'badge warn outside'}, TEXT.outside), ` ${TEXT.unreliable}`) : null;
-  const parts = [warning, el('p', {class: 'said'}, `${verb} `, el('b', {}, word)), truthOf(run, facts)];
+  const parts = [warning, el('p', {class: 'said'}, `${verb} `, el('b', {}, word === TEXT.nothing ? TEXT.none : word)), truthOf(run, facts)];
   if (facts.teacher) {
     const teacher = many ? TEXT.teacherFinds(facts.teacher_says) : TEXT.teacherSays(facts.teacher_says);
     const differs = facts.teacher_says !== facts.predicted;
@@ -152,7 +152,7 @@ function barsOf(run, facts) {
   const order = run.classes.map((name, place) => place);
   if (order.length > MANY) order.sort((one, other) => facts.student[other] - facts.student[one]);
   const lines = order.map((place) => {
-    const name = run.classes[place], limit = run.thresholds[name];
+    const name = run.classes[place], limit = run.task === 'multilabel' || run.classes.length === 2 ? run.thresholds[name] : null;
     return el('div', {class: 'class-bars', role: 'group', 'aria-label': name}, el('div', {class: 'class-name'}, name),
       bar(TEXT.student, facts.student[place], limit, 'student'), facts.teacher ? bar(TEXT.teacher, facts.teacher[place], null, 'teacher') : null);
   });

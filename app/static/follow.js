@@ -1,13 +1,16 @@
 // Follow a task to its end: once a second while the page is in sight.
 import {api} from './live.js';
 
+const PATIENCE = 60;   // looks
+
 /** Call `told(facts)` after every look; `over(facts)` once, when it has ended. Returns a function that stops looking. */
 export function follow(task, told, over, lost = () => {}) {
-  let timer = 0, ended = false;
+  let timer = 0, ended = false, unborn = 0;   // its process may just be signing in
   const look = async () => {
     try {
       const facts = document.hidden ? null : await api(`/api/task/${task}`);
       if (ended) return;
+      if (facts?.state === 'created' && unborn++ < PATIENCE) facts.live = true;
       if (facts) told(facts);
       if (facts && !facts.live) { ended = true; over(facts); return; }
     } catch (error) {

@@ -14,7 +14,7 @@ const TEXT = {
   examined: 'Images looked at', clear: 'Forget these images', kept: 'Kept in the workspace until Bedside restarts.', not: 'not read',
   folder: (name) => `Folder ${name}`, dropped: 'Dropped images', table: 'Predictions', classify: 'Reading and classifying the images', stop: 'Stop', csv: 'Save as CSV', forget: 'Forget this table',
   file: 'File', says: 'Student says', reason: 'Not read because', open: (name) => `Open ${name}`,
-  done: (done, unread) => `${count(done)} ${done === 1 ? 'image' : 'images'}${unread ? `, ${count(unread)} could not be read` : ''}.`,
+  done: (done, unread) => `${count(done)} ${done === 1 ? 'file' : 'files'}${unread ? `, ${count(unread)} could not be read` : ''}.`,
   stopped: (done, files) => `Stopped after ${count(done)} of ${count(files)} files.`, research: 'Research use. Not for diagnosis.',
   gone: {what: 'The classification was interrupted.', todo: 'Give the folder again; nothing of it was changed.'},
   hidden: (number) => `Probabilities of the first ${number} classes are shown; the CSV holds all.`,

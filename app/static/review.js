@@ -2,7 +2,7 @@
 import {api, count, el, problem} from './live.js';
 import {createCase} from './case.js';
 import {percent} from './examine.js';
-import {figureTable} from './figures.js';
+import {figureTables} from './figures.js';
 import {imageGrid} from './grid.js';
 import {rocChart} from './roc.js';
 
@@ -13,7 +13,7 @@ const TEXT = {
   queues: {errors: 'Errors', teacher: 'Teacher right, student wrong', both: 'Both wrong: is the label right?', all: 'All'},
   orders: {errors: 'Student and label differ; the most confident error first.', teacher: 'What the student could still learn from the teacher; the most confident error first.',
     both: 'Student and teacher agree against the label, or both miss it. Look whether the label is right; the most confident error first.', all: 'In the order of the data.'},
-  cell: (truth, said) => `Labelled ${truth}, student says ${said}`, absent: 'absent', present: 'present', no: 'nothing', teacherSays: 'Teacher', tag: 'The number is the probability of what the student says.', tagOf: (name, limit) => `The number is the probability of “${name}”, called from ${limit} on.`,
+  cell: (truth, said, finding = '') => `${finding ? `${finding}: l` : 'L'}abelled ${truth}, student says ${said}`, absent: 'absent', present: 'present', no: 'nothing', teacherSays: 'Teacher', tag: 'The number is the probability of what the student says.', tagOf: (name, limit) => `The number is the probability of “${name}”, called from ${limit} on.`,
   synthetic: 'Synthetic images', loading: 'Reading the validation figures …',
 };
 
@@ -50,9 +50,9 @@ function parts(run, found) {
   tell();
   return [
     el('p', {class: 'about'}, TEXT.about(figures.images, figures.patients)),
-    el('div', {class: 'review-cols'},
+    el('div', {class: `review-cols${run.classes.length === 2 && !many ? '' : ' uneven'}`},
       el('section', {class: 'card'}, el('h2', {}, TEXT.roc), rocChart(run, found)),
-      el('div', {class: 'review-side'}, el('section', {class: 'card'}, el('h2', {}, TEXT.figures), figureTable([{title: '', found: figures}], TEXT.figures)),
+      el('div', {class: 'review-side'}, el('section', {class: 'card'}, el('h2', {}, TEXT.figures), figureTables([{title: '', found: figures}], TEXT.figures)),
         el('section', {class: 'card'}, el('div', {class: 'shown-head'}, el('h2', {}, TEXT.confusion), many ? el('label', {}, `${TEXT.finding} `, finding) : null), tables))),
     images.node,
   ];
@@ -65,7 +65,7 @@ function confusion(figures, place, run, open) {
   const rows = table.counts.map((line, truth) => {
     const whole = line.reduce((sum, number) => sum + number, 0);
     return el('tr', {}, el('th', {scope: 'row'}, table.labels[truth]), line.map((number, said) => {
-      const words = `${TEXT.cell(table.labels[truth], table.labels[said])}: ${TEXT.shown(number)}`;
+      const words = `${TEXT.cell(table.labels[truth], table.labels[said], place === null ? '' : table.title)}: ${TEXT.shown(number)}`;
       const share = whole ? number / whole : 0;
       return el('td', {class: truth === said ? 'agree' : 'differ', style: `--share:${share.toFixed(3)}`},
         number ? el('button', {type: 'button', class: 'cell', 'aria-label': words, title: words, onclick: () => open(truth, said)}, count(number)) : el('span', {class: 'cell none'}, '0'),
@@ -107,7 +107,7 @@ function imagesCard(run, {figures, dataset, images}) {
       button.setAttribute('aria-pressed', String(!cell && key === queue));
     }
     picked.hidden = !cell;
-    picked.textContent = cell ? TEXT.cell(name(cell[0]), name(cell[1])) : '';
+    picked.textContent = cell ? TEXT.cell(name(cell[0]), name(cell[1]), many && run.classes[finding]) : '';
     words.textContent = [TEXT.shown(shown.length), cell ? '' : TEXT.orders[queue], shown.length ? `${tagWords()} ${TEXT.hint}` : ''].filter(Boolean).join('. ').replaceAll('..', '.');
     none.hidden = shown.length > 0;
     grid.hidden = !shown.length;
@@ -126,12 +126,12 @@ function imagesCard(run, {figures, dataset, images}) {
   function describe(index) {
     const teacher = images.taught ? `; ${TEXT.teacherSays}: ${name(taught(index))}` : '';
     return {src: `/api/thumb/${dataset}/${images.row[index]}?side=160`, tag: percent(called(index)), tone: wrong(index) ? 'bad' : '',
-      name: `${TEXT.cell(name(truth(index)), name(said(index)))} (${run.classes[told(index)]} ${percent(called(index))})${teacher}`};
+      name: `${TEXT.cell(name(truth(index)), name(said(index)), many && run.classes[finding])} (${run.classes[told(index)]} ${percent(called(index))})${teacher}`};
   }
   function item(at) {
     const index = shown[at];
     return {
-      words: TEXT.cell(name(truth(index)), name(said(index))), load: () => api('/api/test/examine/image', {run: run.id, image: images.image[index]}),
+      words: TEXT.cell(name(truth(index)), name(said(index)), many && run.classes[finding]), load: () => api('/api/test/examine/image', {run: run.id, image: images.image[index]}),
       has: (by) => shown[at + by] !== undefined, step: (by) => shown[at + by] === undefined ? null : item(at + by), closed: () => grid.focusItem(at),
     };
   }

@@ -1,6 +1,6 @@
 // The sealed test set: opened on purpose, counted, then shown beside validation.
 import {api, count, el, problem, progressBar} from './live.js';
-import {figureTable} from './figures.js';
+import {figureTables} from './figures.js';
 import {failureOf, follow} from './follow.js';
 
 const TEXT = {
@@ -26,7 +26,7 @@ export function createSealed(run) {
     node.dataset.openings = String(found.openings.length);
     if (found.task && !failure && !found.test) {
       const facts = await api(`/api/task/${found.task}`).catch(() => null);
-      if (facts?.live) { working(found.task); return; }
+      if (facts?.live || facts?.state === 'created') { working(found.task); return; }
       if (facts) failure = failureOf(facts, TEXT.interrupted);
     }
     if (found.test) showOpened(found);
@@ -65,7 +65,7 @@ export function createSealed(run) {
   }
   function showOpened({openings, test, validation}) {
     node.replaceChildren(el('section', {class: 'card sealed'}, el('h2', {}, TEXT.opened), ...history(openings),
-      el('h3', {}, TEXT.beside), figureTable([{title: TEXT.test, found: test}, {title: TEXT.validation, found: validation}], TEXT.beside),
+      el('h3', {}, TEXT.beside), figureTables([{title: TEXT.test, found: test}, {title: TEXT.validation, found: validation}], TEXT.beside),
       el('p', {class: 'small-print'}, TEXT.frozen), el('p', {}, `${TEXT.report} `, el('a', {href: `/export?run=${run.id}`}, TEXT.toExport))));
     node.dataset.state = 'opened';
   }

@@ -52,7 +52,8 @@ export function createTable({columns, rows, label, onOpen}) {
     const cells = columns.map((column, place) => {
       const content = column.cell(row);
       const inner = place === 0 ? el('button', {type: 'button', class: 'link', onclick: () => open(index)}, content) : content;
-      return el('td', {class: [column.num ? 'num' : '', column.wide ? 'wide' : ''].join(' ').trim() || null}, inner ?? '');
+      const title = column.wide && typeof content === 'string' && content.length > 40 ? content : null;
+      return el('td', {title, class: [column.num ? 'num' : '', column.wide ? 'wide' : ''].join(' ').trim() || null}, inner ?? '');
     });
     return el('tr', {'aria-rowindex': index + 2}, cells);
   }

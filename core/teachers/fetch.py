@@ -21,6 +21,7 @@ from core.types import Reporter, SilentReporter, Stopped
 HOST = "huggingface.co"
 ROOT = Path(__file__).resolve().parents[2]
 POLL_S = 0.2
+OFFLINE = {"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"}  # either keeps the hub's client at home
 SETTINGS = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
@@ -51,7 +52,7 @@ def fetch_from_hub(spec: TeacherSpec, cache: Path, reporter: Reporter | None = N
     repository, _, file = spec.location.partition(":")
     ledger = watched()
     command = [sys.executable, "-m", "core.teachers.fetch", repository, file, str(folder)]
-    environment = {k: v for k, v in os.environ.items() if k not in {"HF_HUB_OFFLINE"}} | SETTINGS
+    environment = {k: v for k, v in os.environ.items() if k not in OFFLINE} | SETTINGS
     with tempfile.TemporaryDirectory() as scratch:
         told, said = Path(scratch) / "told", Path(scratch) / "said"
         with told.open("wb") as out, said.open("wb") as complaints:
@@ -111,7 +112,8 @@ def _size(folder: Path) -> int:
 
 
 def _refusal(spec: TeacherSpec, said: str) -> ModelError:
-    reason = (said.strip().splitlines() or ["no reason given"])[-1]
+    last = (said.strip().splitlines() or ["no reason given"])[-1]
+    reason = last.partition("Error: ")[2] or last  # without the name of a class
     gated = " Ask for access on its page and set HF_TOKEN." if spec.gated else ""
     return ModelError(
         "M25",

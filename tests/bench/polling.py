@@ -81,12 +81,14 @@ def _poll(server: AppServer, run: RunFolder) -> dict[str, Any]:
     began = time.perf_counter()
     first, _ = poller.ask()
     first_s = time.perf_counter() - began
-    points, sizes, before = poller.since, [], _cpu_s(process)
+    points, sizes, idle = poller.since, [], _share(process)
+    before, since = _cpu_s(process), time.monotonic()
     for _ in range(POLLS):
         time.sleep(EVERY_S)
         sizes.append(poller.ask()[0])
-    spent = _cpu_s(process) - before
+    spent = _cpu_s(process) - before - idle * (time.monotonic() - since)
     return {
+        "idle_cpu_share": idle,
         "steps": STEPS,
         "points": points,
         "poll_cpu_ms": round(1000 * spent / POLLS, 2),
@@ -143,9 +145,7 @@ def _tabs(server: AppServer, run: RunFolder) -> dict[str, Any]:
         share = _share(process)
         ended.set()
         asked = sum(tab.result() for tab in tabs)
-    time.sleep(EVERY_S)
-    idle = _share(process)
-    return {"tabs": TABS, "tabs_cpu_share": share, "tabs_asked": asked, "idle_cpu_share": idle}
+    return {"tabs": TABS, "tabs_cpu_share": share, "tabs_asked": asked}
 
 
 def _share(process: psutil.Process) -> float:

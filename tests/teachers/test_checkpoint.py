@@ -198,7 +198,8 @@ def test_a_hub_teacher_is_fetched_once_then_loads_offline(
     assert error.code == "M20"
     assert "launch.py fetch tiny" in error.todo
     monkeypatch.setenv("HF_ENDPOINT", hub)
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")  # the app's own setting; only the child lifts it
+    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.setenv(name, "1")  # the app's own settings; only the child lifts them
     fetch_from_hub(spec, cache)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     assert load_teacher(spec, cache).map_shapes()
