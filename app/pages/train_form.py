@@ -13,7 +13,7 @@ from app.effort import describe_effort
 from app.errors import guarded, problem_html
 from app.fields import open_settings
 from app.forms import Form
-from app.observe import Observer
+from app.observe import Observer, project_version
 from app.text import train as text
 from core.config import RunConfig
 from core.errors import RunError
@@ -30,7 +30,7 @@ QUIET: dict[str, Any] = {
 GATE = """import('/ws/static/train.js').then((module) =>
   module.mount(element, () => trigger('refresh')))"""
 TELL = """watch('value', () => window.dispatchEvent(
-  new CustomEvent('bedside:started', {detail: JSON.parse(props.value)})))"""
+  new CustomEvent('bedside:form', {detail: JSON.parse(props.value)})))"""
 
 
 class TrainForm:
@@ -61,28 +61,28 @@ class TrainForm:
                 self._forms = [_group(name, config) for name in text.GROUPS]
                 self._reset = gr.Button(text.RESET, elem_id="train-reset")
         self._token = gr.Textbox(visible=False, elem_id="train-project")
-        self._started = gr.HTML(
-            "", html_template="", js_on_load=TELL, elem_id="train-started", apply_default_css=False
+        self._told = gr.HTML(
+            "", html_template="", js_on_load=TELL, elem_id="train-told", apply_default_css=False
         )
 
     def connect(self) -> None:
         """Tie the components to their handlers."""
         fields = [component for form in self._forms for component in form.components]
-        filled = [self._problem, self._token, self._preset, self._plan, self._name, *fields]
+        said = [self._problem, self._told, self._preset, self._plan]
+        filled = [*said, self._token, self._name, *fields]
         asked = [self._token, self._name, *fields]
-        said = [self._problem, self._preset, self._plan]
         self._gate.refresh(_keeping(self._fill, len(filled)), None, filled, **QUIET)
         self._preset.input(
             _keeping(self._choose, len(filled)), [self._preset, *asked], filled, **QUIET
         )
         self._reset.click(_keeping(self._back, len(filled)), self._token, filled, **QUIET)
         changed = [_done(component) for component in (self._name, *fields)]
-        gr.on(changed, _keeping(self._change, 3), asked, said, **QUIET)
+        gr.on(changed, _keeping(self._change, len(said)), asked, said, **QUIET)
         gr.on(
             [self._start.click, self._name.submit],
-            _keeping(self._begin, 4),
+            _keeping(self._begin, len(said)),
             asked,
-            [*said, self._started],
+            said,
             queue=False,
             show_progress="hidden",
             api_name="start_training",
@@ -97,7 +97,17 @@ class TrainForm:
     def _shown(self, project: Project | None, config: RunConfig) -> list[Any]:
         fields = [value for form in self._forms for value in form.values(config)]
         token = project.id if project else ""
-        return ["", token, *self._effort(project, config), config.name, *fields]
+        return [*self._said(project, config), token, config.name, *fields]
+
+    def _said(
+        self, project: Project | None, config: RunConfig, note: str = "", run: str = ""
+    ) -> list[Any]:
+        """A note or none; what the script is told; the presets; what Start will do."""
+        found = describe_effort(project, config, self._observer.workspace)
+        version = project_version(project) if project else None
+        told = json.dumps({"run": run, "version": version, "at": time.time_ns()})
+        sentence = f'<p class="quiet">{html.escape(found.sentence)}</p>' if project else ""
+        return [note, told, gr.Radio(choices=found.choices, value=found.chosen), sentence]
 
     def _choose(self, preset: str, token: str, name: str, *values: Any) -> list[Any]:
         project = self._require(token)
@@ -116,7 +126,7 @@ class TrainForm:
         project = self._require(token)
         config = self._read(project, name, values)
         project = self._save(project, config)
-        return ["", *self._effort(project, config)]
+        return self._said(project, config)
 
     def _begin(self, token: str, name: str, *values: Any) -> list[Any]:
         project = self._require(token)
@@ -125,8 +135,7 @@ class TrainForm:
         started = start_run(self._observer.runs, config)
         self._observer.forget()
         note = "" if started.new else f'<div class="note" role="status">{text.ALREADY}</div>'
-        told = json.dumps({"run": started.run.id, "at": time.time_ns()})
-        return [note, *self._effort(project, config), told]
+        return self._said(project, config, note, started.run.id)
 
     def _require(self, token: str) -> Project:
         """The project that the page shows, ready to be trained on.
@@ -158,12 +167,6 @@ class TrainForm:
         saved = self._observer.projects.save(project, config, preset=effort)
         self._observer.forget()
         return saved
-
-    def _effort(self, project: Project | None, config: RunConfig) -> list[Any]:
-        """The presets with what each means, and what Start will do."""
-        found = describe_effort(project, config, self._observer.workspace)
-        sentence = f'<p class="quiet">{html.escape(found.sentence)}</p>' if project else ""
-        return [gr.Radio(choices=found.choices, value=found.chosen), sentence]
 
 
 def _group(name: str, config: RunConfig) -> Form:

@@ -80,7 +80,7 @@ export function mount(element) {
   }
 
   onRuns(follow);
-  window.addEventListener('bedside:started', (event) => show(event.detail.run));
+  window.addEventListener('bedside:form', (event) => { if (event.detail.run) show(event.detail.run); });
   window.addEventListener('bedside:show', (event) => {
     show(event.detail.run);
     setQuery('with', event.detail.with ?? '');

@@ -4,7 +4,7 @@ import {figureTables} from './figures.js';
 import {failureOf, follow} from './follow.js';
 
 const TEXT = {
-  sealed: 'The test set is sealed', opened: 'The test set, opened',
+  sealed: 'The test set is sealed', opened: 'The test set, opened', opening: 'Opening the test set',
   what: (images, patients) => `${count(images)} images of ${count(patients)} patients that nothing has looked at: no training, no choice, no figure so far.`,
   cost: 'Opening it gives the one honest figure of how good the student is. It can be had once: after you have seen it, every further choice you make is guided by it, and the next figure flatters. '
     + 'Every opening is counted and stands in the report. Open it when you have finished choosing.',
@@ -58,7 +58,7 @@ export function createSealed(run) {
   function working(task) {
     const bar = progressBar(TEXT.scoring);
     bar.set({text: TEXT.scoring});
-    node.replaceChildren(el('section', {class: 'card sealed'}, el('h2', {}, TEXT.sealed), bar));
+    node.replaceChildren(el('section', {class: 'card sealed'}, el('h2', {}, TEXT.opening), bar));
     node.dataset.state = 'opening';
     watch = follow(task, (facts) => bar.set({text: facts.phase.text || TEXT.scoring, done: facts.done, total: facts.total, eta_s: facts.eta_s, live: facts.live}),
       (facts) => refresh(failureOf(facts, TEXT.interrupted)), (facts) => refresh(facts));
@@ -66,7 +66,7 @@ export function createSealed(run) {
   function showOpened({openings, test, validation}) {
     node.replaceChildren(el('section', {class: 'card sealed'}, el('h2', {}, TEXT.opened), ...history(openings),
       el('h3', {}, TEXT.beside), figureTables([{title: TEXT.test, found: test}, {title: TEXT.validation, found: validation}], TEXT.beside),
-      el('p', {class: 'small-print'}, TEXT.frozen), el('p', {}, `${TEXT.report} `, el('a', {href: `/export?run=${run.id}`}, TEXT.toExport))));
+      el('p', {class: 'small-print'}, TEXT.frozen), el('p', {}, `${TEXT.report} `, el('a', {class: 'button', href: `/export?run=${run.id}`}, TEXT.toExport))));
     node.dataset.state = 'opened';
   }
   return {

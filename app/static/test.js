@@ -27,7 +27,8 @@ export function mount(element) {
   async function list() {
     const wanted = query('run'), {runs, project} = await api(`/api/test/runs?${new URLSearchParams({run: wanted})}`);
     select.replaceChildren(...runs.map((found) => el('option', {value: found.id}, TEXT.line(found))));
-    const chosen = wanted || runs[0]?.id;
+    const kept = runs.some(({id}) => id === run?.id) ? run.id : runs[0]?.id;   // a newer one does not push it aside
+    const chosen = wanted || kept;
     head.hidden = !runs.length;
     empty.hidden = Boolean(chosen);
     empty.replaceChildren(el('h2', {}, TEXT.none), el('p', {}, project ? TEXT.noneMore : TEXT.noProject), el('p', {}, el('a', {class: 'button primary', href: project ? '/train' : '/'}, project ? TEXT.train : TEXT.data)));
@@ -44,7 +45,7 @@ export function mount(element) {
       run = null;
       body.hidden = true;
       page.dataset.state = 'failed';
-      failed.replaceChildren(problem(error.facts), el('p', {}, el('a', {href: `/train?run=${encodeURIComponent(id)}`}, TEXT.toRun)));
+      failed.replaceChildren(problem(error.facts), el('p', {}, el('a', {class: 'button', href: `/train?run=${encodeURIComponent(id)}`}, TEXT.toRun)));
       return;
     }
     const side = `${run.image_px} × ${run.image_px}`;
@@ -79,8 +80,8 @@ export function mount(element) {
   });
   select.addEventListener('change', () => { setQuery('run', select.value); show(select.value); });
 
-  onLive(async (state) => {   // another project, or a run has come to its end
-    const now = [state.project?.id, ...state.jobs.filter(({kind}) => kind === 'run').map(({id}) => id)].join(' ');
+  onLive(async (state) => {   // another project, or other runs
+    const now = `${state.project?.id} ${state.runs}`;
     if (now === known || asking) return;
     asking = true;
     try { await list(); known = now; } catch (error) {

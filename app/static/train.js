@@ -18,7 +18,9 @@ export function mount(element, refresh) {
   const fold = el('button', {type: 'button', class: 'small', id: 'train-fold', hidden: true, 'aria-controls': 'train-form'}, TEXT.another);
   element.append(note);
   document.getElementById('train-title').append(fold);
-  let version = null, touched = false;
+  const known = new Set();          // versions of the project that the form has shown or made
+  let touched = false;
+  window.addEventListener('bedside:form', (event) => known.add(`${event.detail.version}`));
   fold.addEventListener('click', () => { touched = true; show(card.classList.contains('folded')); });
 
   function show(open) {
@@ -33,10 +35,10 @@ export function mount(element, refresh) {
     words.textContent = live.project ? TEXT.unread : TEXT.none;
     card.classList.toggle('locked', !ready);
     card.dataset.state = ready ? 'ready' : live.project ? 'unread' : 'empty';
-    const found = `${live.project?.id}/${live.project?.version}`;
+    const version = `${live.project?.version ?? null}`;
     const typing = card.querySelector('#train-form')?.contains(document.activeElement);
-    if (found === version || typing) return;      // what is being typed is not overwritten
-    version = found;
+    if (known.has(version) || typing) return;     // what is being typed is not overwritten
+    known.add(version);
     refresh();
   });
   onRuns((runs) => {

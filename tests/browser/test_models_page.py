@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -14,10 +15,11 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.config import load_config
-from core.measures import Measures, setting_for, write_measures
+from core.measures import Measures, setting_for, teacher_key, write_measures
 from core.projects import Project, ProjectStore
 from core.students.spec import students_by_size
 from core.tasks.store import TaskStore
+from core.teachers.catalogue import teachers_at_hand
 from tests.browser.conftest import Seen
 from tests.browser.serving import AppServer
 
@@ -34,9 +36,6 @@ def project_of(app: AppServer) -> Project:
 
 def put_measures(app: AppServer, *, students: int = 99, busy: float = 0.0) -> None:
     """Figures as measuring would have left them: of the first students and of every teacher."""
-    from core.measures import teacher_key
-    from core.teachers.catalogue import teachers_at_hand
-
     project = project_of(app)
     teachers = teachers_at_hand(app.workspace / "teachers", project.config.teacher.name).teachers
     maps = [[64, 16, 16], [128, 8, 8], [256, 4, 4], [512, 2, 2]]
@@ -142,96 +141,94 @@ def test_a_file_of_ones_own_is_checked_and_what_is_wrong_stays(
     expect(page.locator("#models-problems [role=alert]")).to_have_count(0)
 
 
+class Hub:
+    """A hub on this machine that has every file: four kilobytes of nothing."""
+
+    def __init__(self) -> None:
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Answer)
+        self._thread = threading.Thread(target=self._server.serve_forever)
+        self._thread.start()
+        self.address = f"http://127.0.0.1:{self._server.server_port}"
+
+    def close(self) -> None:
+        """From now on nobody answers; closing twice is allowed."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Answer(BaseHTTPRequestHandler):
+    def do_HEAD(self) -> None:
+        self.send_response(200)
+        for name, value in (
+            ("Content-Length", "4096"), ("ETag", '"0123456789abcdef0123456789abcdef"'),
+            ("X-Repo-Commit", "a" * 40),
+        ):  # fmt: skip
+            self.send_header(name, value)
+        self.end_headers()
+
+    def do_GET(self) -> None:
+        self.do_HEAD()
+        self.wfile.write(bytes(4096))
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
 @pytest.fixture
-def hub() -> Iterator[str]:
-    """A hub on this machine that has every file; it hands out four kilobytes of nothing."""
-
-    class Answer(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
-            self.send_response(200)
-            for name, value in (
-                ("Content-Length", "4096"), ("ETag", '"0123456789abcdef0123456789abcdef"'),
-                ("X-Repo-Commit", "a" * 40),
-            ):  # fmt: skip
-                self.send_header(name, value)
-            self.end_headers()
-
-        def do_GET(self) -> None:
-            self.do_HEAD()
-            self.wfile.write(bytes(4096))
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def hub() -> Iterator[Hub]:
+    found = Hub()
+    yield found
+    found.close()
 
 
-def test_nothing_is_fetched_before_it_was_agreed_to(
-    prepared: Path, tmp_path: Path, hub: str, open_page: Callable[..., Page],
-    assert_accessible: Callable[[Page], None],
-) -> None:  # fmt: skip
-    import shutil
-
+@pytest.fixture
+def hub_app(prepared: Path, tmp_path: Path, hub: Hub) -> Iterator[AppServer]:
+    """The app with a hub on this machine in the place of the real one."""
     shutil.copytree(prepared, tmp_path / "workspace", dirs_exist_ok=True)
-    app = AppServer(tmp_path / "workspace", tmp_path / "audit", HF_ENDPOINT=hub)
-    try:
-        put_measures(app)
-        page = ready(open_page(app, "/models"))
-        shown = card(page, "teachers", HUB_TEACHER)
-        shown.locator(".fetch").focus()
-        page.keyboard.press("Enter")
-        dialog = page.locator("#ask")
-        expect(dialog).to_contain_text("huggingface.co")
-        expect(dialog).to_contain_text("timm/resnet50.a1_in1k/model.safetensors")
-        expect(dialog).to_contain_text("Nothing of yours is sent")
-        expect(page.locator("#ask-no")).to_be_focused()
-        assert_accessible(page)
-        page.keyboard.press("Escape")
-        expect(dialog).to_have_count(0)
-        assert TaskStore(app.workspace).newest("fetch") is None
-        shown.locator(".fetch").click()
-        page.locator("#ask-yes").click()
-        expect(shown).to_contain_text("From the hub, on this computer", timeout=60_000)
-        expect(shown.locator("input")).to_be_enabled()
-        shown.locator("label").click()
-        expect(page.locator("#teachers input:checked")).to_have_value(HUB_TEACHER)
-    finally:
-        app.stop()
+    app = AppServer(tmp_path / "workspace", tmp_path / "audit", HF_ENDPOINT=hub.address)
+    yield app
+    app.stop()
     assert not app.audit.exists(), "the hub was on this machine; nothing left it"
 
 
-def test_a_fetch_that_fails_says_so_on_the_card(
-    prepared: Path, tmp_path: Path, open_page: Callable[..., Page]
-) -> None:
-    import shutil
+def test_nothing_is_fetched_before_it_was_agreed_to(
+    hub_app: AppServer, hub: Hub, open_page: Callable[..., Page],
+    assert_accessible: Callable[[Page], None],
+) -> None:  # fmt: skip
+    put_measures(hub_app)
+    page = ready(open_page(hub_app, "/models"))
+    shown = card(page, "teachers", HUB_TEACHER)
+    shown.locator(".fetch").focus()
+    page.keyboard.press("Enter")
+    dialog = page.locator("#ask")
+    expect(dialog).to_contain_text("huggingface.co")
+    expect(dialog).to_contain_text("timm/resnet50.a1_in1k/model.safetensors")
+    expect(dialog).to_contain_text("Nothing of yours is sent")
+    expect(page.locator("#ask-no")).to_be_focused()
+    assert_accessible(page)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert TaskStore(hub_app.workspace).newest("fetch") is None
+    shown.locator(".fetch").click()
+    page.locator("#ask-yes").click()
+    expect(shown).to_contain_text("From the hub, on this computer", timeout=60_000)
+    shown.locator("label").click()
+    expect(page.locator("#teachers input:checked")).to_have_value(HUB_TEACHER)
 
-    shutil.copytree(prepared, tmp_path / "workspace", dirs_exist_ok=True)
-    app = AppServer(tmp_path / "workspace", tmp_path / "audit", HF_ENDPOINT="http://127.0.0.1:9")
-    try:
-        put_measures(app)
-        page = ready(open_page(app, "/models"))
-        shown = card(page, "teachers", HUB_TEACHER)
-        shown.locator(".fetch").click()
-        page.locator("#ask-yes").click()
-        expect(shown.locator("[role=alert]")).to_contain_text("M25", timeout=60_000)
-        expect(shown.locator(".fetch")).to_be_visible()
-        page.reload()
-        expect(shown.locator("[role=alert]")).to_contain_text("could not be fetched")
-    finally:
-        app.stop()
+    hub.close()
+    other = card(page, "teachers", "dinov2-small")
+    other.locator(".fetch").click()
+    page.locator("#ask-yes").click()
+    expect(other.locator("[role=alert]")).to_contain_text("M25", timeout=60_000)
+    expect(other.locator(".fetch")).to_be_visible()
+    page.reload()
+    expect(other.locator("[role=alert]")).to_contain_text("could not be fetched")
 
 
 def test_measuring_begins_by_itself_fills_the_cards_and_can_be_stopped(
     own_app: AppServer, open_page: Callable[..., Page]
 ) -> None:
-    import shutil
-
     shutil.rmtree(own_app.workspace / "machine", ignore_errors=True)
     tasks = TaskStore(own_app.workspace)
     for task in tasks.recent():

@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.files import read_json
-from core.runs.layout import RunFolder
+from core.runs.layout import RunFolder, new_run_id
 from core.runs.status import RunStatus, read_worker, status
 from core.runs.store import RunStore
 from tests.browser.conftest import Seen, serve
@@ -77,6 +78,20 @@ def points(page: Page) -> int:
     return int(page.locator("#monitor").get_attribute("data-points") or 0)
 
 
+def finished(app: AppServer) -> RunFolder:
+    """The prepared run, which has been compared with its student-only run."""
+    runs = [store_of(app).open(line.id) for line in store_of(app).list()]
+    return next(run for run in reversed(runs) if (run.report / "companion.json").exists())
+
+
+def copy_of(app: AppServer) -> RunFolder:
+    """Another completed run, made without training."""
+    original = finished(app)
+    copied = original.path.with_name(new_run_id("copy", datetime.now()))
+    shutil.copytree(original.path, copied)
+    return RunFolder(copied)
+
+
 def set_up(page: Page, epochs: int, seed: int = 0) -> Locator:
     """Unfold the form and write passes and seed into it; returns Start."""
     start = page.get_by_role("button", name="Start training")
@@ -112,7 +127,7 @@ def test_what_is_missing_is_said(
 def test_a_finished_run_is_shown_with_its_yardstick(
     desk: AppServer, open_page: OpenPage, assert_accessible: Callable[[Page], None]
 ) -> None:
-    page = open_page(desk, "/train")
+    page = open_page(desk, f"/train?run={finished(desk).id}")
     runs_in_state(page, "completed")
     expect(page.locator("#run-card .badge")).to_have_text("complete")
     expect(page.locator("#fact-auroc")).to_contain_text(re.compile(r"\d\.\d{3} \(\d\.\d{3} to"))
@@ -260,7 +275,7 @@ def test_a_killed_worker_is_seen_within_two_seconds(desk: AppServer, open_page: 
     assert time.monotonic() - killed < 2.0 + slowness()
     expect(page.locator("#run-state")).to_contain_text("Resume goes on from there")
     expect(page.locator("#run-resume")).to_be_visible()
-    expect(page.locator(f"[data-run='{run.id}'] .badge")).to_have_text("interrupted")
+    expect(page.locator(f"#runs tr[data-run='{run.id}'] .badge")).to_have_text("interrupted")
 
 
 def slowness() -> float:
@@ -311,53 +326,56 @@ def test_compare_and_extend_by_one_press(desk: AppServer, open_page: OpenPage) -
 def test_the_list_filters_compares_and_deletes(
     desk: AppServer, open_page: OpenPage, assert_accessible: Callable[[Page], None]
 ) -> None:
-    page = open_page(desk, "/train")
+    copy, run = copy_of(desk), finished(desk)
+    page = open_page(desk, f"/train?run={copy.id}")
     rows = page.locator("#runs tbody tr")
-    total = len(store_of(desk).list())
-    expect(rows).to_have_count(total)
-    page.locator("#runs-filter").fill("tiny student_only")
-    expect(rows).to_have_count(1)
-    page.locator("#runs-filter").fill("")
+    expect(rows).to_have_count(len(store_of(desk).list()))
+    page.locator("#runs-filter").fill("no run is called like this")
+    expect(rows).to_have_count(0)
+    page.locator("#runs-filter").fill("tiny")
     page.locator("#runs-state").select_option("completed")
     complete = [line for line in store_of(desk).list() if line.status is RunStatus.COMPLETED]
     expect(rows).to_have_count(len(complete))
-    oldest, second = complete[-1], complete[-2]
-    for line in (oldest, second):
-        page.locator(f"[data-run='{line.id}'] input").check()
+    alone = read_json(run.report / "companion.json")["run"]
+    for name in (run.id, alone):
+        page.locator(f"#runs tr[data-run='{name}']").get_by_role("checkbox").check()
     page.locator("#runs-compare").click()
-    expect(page.locator("#monitor")).to_have_attribute("data-run", oldest.id)
-    expect(page.locator("#beside")).to_have_attribute("data-run", second.id)
-    expect(page.locator("#beside")).to_contain_text("Method: Name")
-    expect(page.locator("#beside")).to_contain_text("Reprogramming Distillation")
+    expect(page.locator("#monitor")).to_have_attribute("data-run", alone)
+    beside = page.locator("#beside")
+    expect(beside).to_have_attribute("data-run", run.id)
+    expect(beside).to_contain_text("Method: Name")
+    expect(beside).to_contain_text("Reprogramming Distillation")
     expect(page.locator("#table-auroc tbody tr")).to_have_count(2)
 
-    page.locator(f"[data-run='{oldest.id}']").get_by_role("button", name="Delete").click()
+    page.locator(f"#runs tr[data-run='{copy.id}'] .run-link").click()
+    expect(page.locator("#monitor")).to_have_attribute("data-run", copy.id)
+    page.locator(f"#runs tr[data-run='{copy.id}']").get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(re.compile(r"\d+ (kB|MB)"))
     assert_accessible(page)
     dialog.get_by_role("button", name="Delete it").click()
-    expect(page.locator(f"#runs [data-run='{oldest.id}']")).to_have_count(0)
-    assert not (store_of(desk).folder / oldest.id).exists()
-    expect(page.locator("#monitor")).not_to_have_attribute("data-run", oldest.id)
+    expect(page.locator(f"#runs tr[data-run='{copy.id}']")).to_have_count(0)
+    assert not copy.path.exists()
+    expect(page.locator("#monitor")).not_to_have_attribute("data-run", copy.id)
 
 
 def test_a_run_deleted_elsewhere_is_said_and_the_page_goes_on(
     desk: AppServer, open_page: OpenPage, seen: Seen
 ) -> None:
     seen.allow("409")
-    victim = store_of(desk).list()[0]
-    page = open_page(desk, f"/train?run={victim.id}")
-    expect(page.locator("#monitor")).to_have_attribute("data-run", victim.id)
+    copy = copy_of(desk)
+    page = open_page(desk, f"/train?run={copy.id}")
+    expect(page.locator("#monitor")).to_have_attribute("data-run", copy.id)
     until(lambda: points(page) > 0)
-    store_of(desk).delete(victim.id)
+    store_of(desk).delete(copy.id)
     expect(page.locator("#run-gone")).to_contain_text("was deleted elsewhere")
-    expect(page.locator("#monitor")).not_to_have_attribute("data-run", victim.id)
+    expect(page.locator("#monitor")).not_to_have_attribute("data-run", copy.id)
     until(lambda: points(page) > 0)
-    expect(page.locator(f"#runs [data-run='{victim.id}']")).to_have_count(0)
+    expect(page.locator(f"#runs tr[data-run='{copy.id}']")).to_have_count(0)
 
 
 def test_a_hidden_tab_does_not_ask(desk: AppServer, open_page: OpenPage) -> None:
-    page = open_page(desk, "/train")
+    page = open_page(desk, f"/train?run={finished(desk).id}")
     runs_in_state(page, "completed")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
