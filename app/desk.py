@@ -14,7 +14,7 @@ from app.text import test as text
 from core.errors import BedsideError, DataError, RunError
 from core.files import write_text
 from core.inference.card import read_card
-from core.runs.layout import RunFolder, is_run_id
+from core.runs.layout import RunFolder
 from core.runs.seal import openings
 from core.runs.status import RunStatus, status
 from core.runs.store import RunSummary
@@ -45,9 +45,7 @@ class Desk:
         Raises:
             RunError: R01, there is none; R65, it is not complete.
         """
-        if not is_run_id(name) or not (self.observer.runs.folder / name).is_dir():
-            raise RunError("R01", text.NO_RUN, item=name, todo=text.NO_RUN_TODO)
-        run = self.observer.runs.open(name)
+        run = self.observer.run(name)
         if status(run) is not RunStatus.COMPLETED:
             raise RunError("R65", text.NOT_COMPLETE, item=run.id, todo=text.NOT_COMPLETE_TODO)
         return run

@@ -14,7 +14,7 @@ const TEXT = {
   unchanged: 'The checksums of both files are those on the card: nothing has been changed since.',
   differsWords: 'The exported files do not answer like the student that was trained. They are not handed over.',
   unknownWords: 'There is no record of the comparison, so the folder is not handed over. Train again, or resume the run.',
-  files: 'The files', name: 'File', bytes: 'Size', sha: 'SHA-256 checksum',
+  files: 'The files', table: 'Table of the files', name: 'File', bytes: 'Size', sha: 'SHA-256 checksum',
 };
 
 export function studentCard(card) {
@@ -72,5 +72,5 @@ export function fileTable(files) {
   const rows = files.map((file) => el('tr', {}, el('td', {}, el('b', {}, file.name), el('span', {class: 'small-print'}, file.what)),
     el('td', {class: 'num'}, file.bytes < 1e5 ? bytes(file.bytes) : megabytes(file.bytes / 1e6)), el('td', {}, el('code', {class: 'sha'}, file.sha256))));
   return el('section', {class: 'card', 'aria-labelledby': 'files-title'}, el('h2', {id: 'files-title'}, TEXT.files),
-    el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-labelledby': 'files-title'}, el('table', {class: 'plain-table export-files'}, el('thead', {}, head), el('tbody', {}, ...rows))));
+    el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': TEXT.table}, el('table', {class: 'plain-table export-files'}, el('thead', {}, head), el('tbody', {}, ...rows))));
 }

@@ -75,8 +75,8 @@ export function mount(element) {
     notice.hidden = true;
     setQuery('run', id);
     setQuery('with', '');
+    if (id) choose(id); else { run = ''; wish('run', null); }
     refresh();
-    if (id) choose(id); else run = '';
   }
 
   onRuns(follow);

@@ -5,7 +5,9 @@ const STATES = {queued: 'waiting', running: 'running', stopping: 'stopping'};
 const TASKS = {import: 'Import', measure: 'Measuring', predict: 'Prediction'};
 
 export function mount(element) {
-  document.body.append(...['topbar', 'rail', 'lost'].map((name) => element.querySelector(`.${name}`)));
+  // before the page, so that the Tab key meets them in the order in which they are seen
+  document.body.prepend(...['skip', 'topbar', 'rail'].map((name) => element.querySelector(`.${name}`)));
+  document.body.append(element.querySelector('.lost'));
   const by = (id) => document.getElementById(id);
   const help = by('help');
   by('help-open').addEventListener('click', () => help.showModal());

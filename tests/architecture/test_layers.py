@@ -31,10 +31,8 @@ FLOORS = {
     r"core\.teachers\.(features|probe|pretrain)": (2, "teachers"),
     r"core\.training\.": (3, "training"),
     r"core\.inference\.": (3, "inference"),
-    r"core\.(check|disk|estimate|measures|measuring|worker|cli|demo|assess|examine|pretraining|projects)": (
-        4,
-        "composition",
-    ),
+    r"core\.(check|disk|estimate|measures|measuring|worker|cli|demo)": (4, "composition"),
+    r"core\.(assess|examine|pretraining|projects|sources)": (4, "composition"),
     r"core\.(benchmarks|commands|tasks)\.": (4, "composition"),
     r"core\.evaluation\.report": (4, "composition"),
     r"app\.": (5, "app"),

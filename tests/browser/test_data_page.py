@@ -286,8 +286,8 @@ def test_the_grid_by_keyboard(page: Page, assert_accessible: Check) -> None:
     page.keyboard.press("Escape")
     expect(dialog).to_have_count(0)
     expect(grid).to_be_focused()
-    page.get_by_label("Class").select_option("round")
-    page.get_by_label("Used for").select_option("Validation")
+    page.locator("#filter-class").select_option("round")
+    page.locator("#filter-part").select_option("Validation")
     expect(page.locator("#images-count")).to_have_text(re.compile(r"^\d+ of 40 images$"))
     names = [cell.get_attribute("aria-label") for cell in grid.get_by_role("gridcell").all()]
     assert names
