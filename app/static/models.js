@@ -21,13 +21,21 @@ let page = null;         // the parts of the page, once there is a project
 let facts = null;        // what /api/models said last
 let seen = '';           // what of the live state it belongs to
 let begun = '';          // the setting that measuring was begun for by itself
-let asking = false;
+let asking = false, again = false;
+let waiting = 0;         // acts that have not been answered
+let line = Promise.resolve();
 
 export function mount(element) {
   const refresh = async () => {
-    if (asking) return;
+    if (asking) { again = true; return; }
     asking = true;
-    try { show(element, await api('/api/models')); } catch (error) { if (error.facts) refuse(error.facts); } finally { asking = false; }
+    try {
+      do {
+        again = false;
+        const found = await api('/api/models');
+        if (!waiting) show(element, found);   // else what was asked before the choice comes after it
+      } while (again);
+    } catch (error) { if (error.facts) refuse(error.facts); else seen = ''; } finally { asking = false; }
   };
   onLive((state) => {
     if (state.task && page) page.cost.progress(state.task);
@@ -38,21 +46,37 @@ export function mount(element) {
   document.addEventListener('models:act', (event) => act(element, event.detail.path, event.detail.body));
 }
 
-/** Ask the server to do something; what it answers is the page's new state. */
-async function act(element, path, body) {
-  refuse(null);
-  try {
-    show(element, await api(path, body));
-    await look();
-    return true;
-  } catch (error) {
-    refuse(error.facts ?? null);
-    if (facts) show(element, facts);   // what was chosen before
-    return false;
-  }
+/** Ask the server to do something, one after the other; the last answer is the page's new state. */
+function act(element, path, body, place) {
+  waiting += 1;
+  const done = line.then(() => answered(element, path, body, place));
+  line = done;
+  return done;
 }
 
-function refuse(found) { page?.refused.replaceChildren(...(found ? [problem(found)] : [])); }
+async function answered(element, path, body, place) {
+  refuse(null);
+  let found = null, failed = null;
+  try { found = await api(path, body); } catch (error) { failed = error; }
+  waiting -= 1;
+  if (found && !waiting) show(element, found);
+  if (failed) {
+    refuse(failed.facts ?? null, place);
+    if (facts && !waiting) show(element, facts);   // what was chosen before
+  } else if (!waiting) {
+    await look();
+  }
+  return !failed;
+}
+
+/** An error stays beside what caused it, until something else is tried. */
+function refuse(found, place) {
+  if (!page) return;
+  for (const one of [page.refused, page.ownRefused]) one.replaceChildren();
+  if (!found) return;
+  (place ?? page.refused).append(problem(found));
+  (place ?? page.refused).scrollIntoView({block: 'nearest'});
+}
 
 function show(element, found) {
   facts = found;
@@ -86,6 +110,7 @@ function build(element, project) {
   const parts = {project, cards: new Map()};
   parts.refused = el('div', {id: 'models-refused'});
   parts.problems = el('div', {id: 'models-problems'});
+  parts.ownRefused = el('div', {id: 'own-refused'});
   parts.teachers = el('div', {class: 'picks', id: 'teachers', role: 'radiogroup', 'aria-label': TEXT.teacher});
   parts.students = el('div', {class: 'picks', id: 'students', role: 'radiogroup', 'aria-label': TEXT.student});
   parts.side = el('select', {id: 'side', onchange: (event) => choose({image_px: Number(event.target.value)})});
@@ -95,9 +120,9 @@ function build(element, project) {
   const path = el('input', {type: 'text', id: 'own-path', spellcheck: 'false', autocomplete: 'off', placeholder: '/home/me/teacher.safetensors'});
   const own = el('form', {class: 'own-file', onsubmit: async (event) => {
     event.preventDefault();
-    if (await act(element, '/api/models/own', {project, path: path.value})) path.value = '';
+    if (await act(element, '/api/models/own', {project, path: path.value}, parts.ownRefused)) path.value = '';
   }}, el('label', {for: 'own-path'}, TEXT.own, el('span', {class: 'small-print'}, TEXT.ownHint)),
-  el('div', {class: 'own-row'}, path, el('button', {type: 'submit', class: 'small', id: 'own-use'}, TEXT.use)));
+  el('div', {class: 'own-row'}, path, el('button', {type: 'submit', class: 'small', id: 'own-use'}, TEXT.use)), parts.ownRefused);
   parts.measured = el('div', {id: 'measuring'});
   element.replaceChildren(el('div', {class: 'models'},
     el('div', {class: 'models-lists'}, parts.refused,

@@ -28,7 +28,7 @@ TOKEN = "BEDSIDE_LAUNCH"  # what the worker signs in with, since its pid may dif
 # launcher's child: on Windows the python of a virtual environment starts the real one
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 SIGN_IN_S = 60.0  # a cold disk may need that long to start Python
-GONE_S = 10.0  # between a worker's last event and the end of its process
+GONE_S = 30.0  # between a worker's last event and the end of its process, on a busy machine
 POLL_S = 0.02
 
 

@@ -123,7 +123,7 @@ def serve(workspace: Path, audit: Path) -> Iterator[AppServer]:
     try:
         yield server
     finally:
-        server.stop()
+        server.clear()
     assert "app.main" in audit.with_suffix(".seen").read_text(), "the audit hook was not in"
     assert not audit.exists(), audit.read_text()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -11,6 +12,8 @@ import sys
 import time
 from http.client import HTTPConnection
 from pathlib import Path
+
+import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 AUDIT = ROOT / "tests" / "audit"
@@ -89,6 +92,14 @@ class AppServer:
             self._process.kill()
             self._process.wait(20)
             self._process = None
+
+    def clear(self) -> None:
+        """End it and whatever it left working: the next test wants the processor."""
+        self.stop()
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if any(part.startswith(str(self.workspace)) for part in process.cmdline()[1:]):
+                    process.kill()
 
     def restart(self) -> None:
         """Stop it and start it again at the same address."""

@@ -121,13 +121,13 @@ def test_a_file_of_ones_own_is_checked_and_what_is_wrong_stays(
     ):  # fmt: skip
         page.locator("#own-path").fill(typed)
         page.locator("#own-use").click()
-        expect(page.locator("#models-refused [role=alert]")).to_contain_text(code)
+        expect(page.locator("#own-refused [role=alert]")).to_contain_text(code)
         expect(page.locator("#own-path")).to_have_value(typed)
     card_file = json.loads(teacher.with_suffix(".json").read_text())
     card_file["spec"]["title"] = "My <b>own</b> teacher"
     lonely.with_suffix(".json").write_text(json.dumps(card_file))
     page.locator("#own-path").press("Enter")
-    expect(page.locator("#models-refused [role=alert]")).to_have_count(0)
+    expect(page.locator("#own-refused [role=alert]")).to_have_count(0)
     expect(card(page, "teachers", str(lonely))).to_have_class(re.compile("picked"))
     expect(card(page, "teachers", str(lonely))).to_contain_text("My <b>own</b> teacher")
     assert project_of(own_app).config.teacher.name == str(lonely)

@@ -131,6 +131,7 @@ def choose_models(page: Page, hand: Hand, teacher: Path | None, student: str) ->
 
 def set_advanced(page: Page, hand: Hand, **settings: object) -> None:
     """On Train: open Advanced and fill fields in."""
+    expect(page.locator("#train-preset input:checked")).to_have_count(1)  # it has been filled in
     heading = page.locator("#train-advanced > button")
     if not page.locator("#train-reset").is_visible():
         hand.press(heading)
