@@ -27,6 +27,7 @@ from core.files import private_folder, read_json, write_json
 from core.runs.process import ROOT
 
 LOST = ("R63", "E41")  # the child ended over a picture: that picture is lost, and it is said
+ENDING_S = 5.0  # for ending its decoder
 PATIENCE_S = 180.0  # torch from a cold disk on a busy machine, then one picture
 ID = re.compile(r"\d{8}T\d{12}-[0-9a-f]{8}")
 FILES = {"view": "view.bin", "input": "input.png"}
@@ -152,14 +153,15 @@ class _Child:
             assert self.process.stdin is not None
             self.process.stdin.close()
         try:
-            return self.process.wait(2)
+            return self.process.wait(ENDING_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
 
     def _read(self, answers: IO[bytes]) -> None:
-        for line in answers:
-            self._answers.put(line)
+        with answers:
+            for line in answers:
+                self._answers.put(line)
         self._answers.put(b"")
 
 

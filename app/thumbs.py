@@ -95,9 +95,7 @@ def make_router(observer: Observer) -> APIRouter:
     router = APIRouter()
 
     @router.get("/api/thumb/{dataset}/{row}")
-    def thumb(
-        dataset: str, row: int, side: int = Query(SIDE_PX, ge=16, le=LARGEST_PX)
-    ) -> Response:
+    def thumb(dataset: str, row: int, side: int = Query(SIDE_PX, ge=16, le=LARGEST_PX)) -> Response:
         return Response(thumbnails.png(dataset, row, side), media_type="image/png")
 
     return router

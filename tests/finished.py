@@ -38,7 +38,8 @@ def finish_run(workspace: Path, config: RunConfig, *, seed: int = 0) -> RunFolde
     split = split_images(dataset.images, dataset.task, config.split)
     dataset = dataset.with_images(split.applied(dataset.images))
     save_manifest(dataset, run.path)
-    write_json(run.path / "split.json", {"sha256": split.sha256, "sentence": split.sentence})
+    facts = {"sha256": split.sha256, "sentence": split.sentence, "notes": split.notes}
+    write_json(run.path / "split.json", facts | {"settings": config.split.model_dump(mode="json")})
     write_json(run.path / "inputs.json", {"images, labels or patients": dataset.sha256})
     torch.manual_seed(seed)
     student = build_student(config.student.name, len(dataset.classes), config.student.image_px)

@@ -15,7 +15,7 @@ const TEXT = {
   full: 'The disk is too small for the training’s checkpoints. Free some space first; System shows what takes it.',
   away: 'The chosen teacher is not on this computer. Fetch it, or choose another.',
   alone: (method) => `The method “${method}”, chosen under Advanced on Train, uses no teacher.`,
-  measuring: 'Measuring on this computer', stop: 'Stop', measured: (machine, threads) => `Measured on this computer: ${machine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}.`,
+  measuring: 'Measuring on this computer', short: 'Measuring', stop: 'Stop', measured: (machine, threads) => `Measured on this computer: ${machine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}.`,
   busy: (share) => `Other programs used ${share} % of the processor while this was measured, so the times are too long.`,
   ended: 'Measuring ended unexpectedly.', stopped: 'Measuring was stopped.', left: 'Some cards are not measured yet.',
   measure: 'Measure now', again: 'Measure again', waits: 'Something else is at work. Measure when it is over.',
@@ -44,7 +44,7 @@ export function costPanel({measure, goOn}) {
     task = page.task;
     busy.hidden = !task;
     stop.disabled = false;
-    if (task && !bar.dataset.begun) bar.set({text: TEXT.measuring, total: 0});
+    if (task && !bar.dataset.begun) bar.set({text: TEXT.short, total: 0});
     sums.replaceChildren(...costs(page));
     warnings.replaceChildren(...warn(page, teacher).map((words) => el('p', {class: 'note warn'}, words)));
     foot.replaceChildren(...measured(page, measure));
@@ -53,7 +53,7 @@ export function costPanel({measure, goOn}) {
   const progress = (found) => {
     if (found.id !== task) return;
     bar.dataset.begun = 'yes';
-    bar.set({text: TEXT.measuring, done: found.done, total: found.total, eta_s: found.eta_s, live: found.live});
+    bar.set({text: TEXT.short, done: found.done, total: found.total, eta_s: found.eta_s, live: found.live});
   };
   return {node, set, progress};
 }

@@ -19,7 +19,7 @@ export function mount(element, refresh) {
   element.append(note);
   document.getElementById('train-title').append(fold);
   const known = new Set();          // versions of the project that the form has shown or made
-  let touched = false;
+  let touched = false, strange = '';
   window.addEventListener('bedside:form', (event) => known.add(`${event.detail.version}`));
   fold.addEventListener('click', () => { touched = true; show(card.classList.contains('folded')); });
 
@@ -38,6 +38,7 @@ export function mount(element, refresh) {
     const version = `${live.project?.version ?? null}`;
     const typing = card.querySelector('#train-form')?.contains(document.activeElement);
     if (known.has(version) || typing) return;     // what is being typed is not overwritten
+    if (known.size && strange !== version) { strange = version; return; }   // our own change, its answer on the way
     known.add(version);
     refresh();
   });

@@ -11,9 +11,10 @@ import sys
 import time
 from pathlib import Path
 
-from core.projects import ProjectStore
+from core.measures import read_measures, setting_for
+from core.projects import Project, ProjectStore
 from core.runs.layout import RunFolder
-from core.runs.process import launch
+from core.runs.process import launch, request_stop
 from core.runs.status import RunStatus, status
 from core.runs.store import RunStore
 from core.tasks.store import TaskStore
@@ -35,12 +36,28 @@ def prepare(folder: Path, *, hostile: bool = False) -> None:
     config = tiny_config(images, teacher, **{"epochs": 1} if hostile else {})
     project = ProjectStore(workspace).create(HOSTILE if hostile else TITLE, config)
     wait_for(TaskStore(workspace).start("import", {"project": project.id}))
+    measure_pair(workspace, project)
     store = RunStore(workspace)
     for method in ("rd",) if hostile else ("student_only", "rd"):
         asked = tiny_config(images, teacher, method, epochs=config.train.epochs)
         run = store.create(asked.model_copy(update={"name": HOSTILE}) if hostile else asked)
         launch(run)
         wait_for(run)
+
+
+def measure_pair(workspace: Path, project: Project, seconds: float = 180.0) -> None:
+    """Measure the chosen teacher and student alone, or the models page would begin by itself."""
+    setting = setting_for(project)
+    task = TaskStore(workspace).start("measure", {"project": project.id, "setting": setting.key})
+    deadline = time.monotonic() + seconds
+    while not read_measures(setting, workspace).students:
+        assert status(task).is_live, task.console.read_text(encoding="utf-8")
+        assert time.monotonic() < deadline, f"nothing measured after {seconds} s"
+        time.sleep(0.05)
+    request_stop(task)
+    while status(task).is_live:
+        assert time.monotonic() < deadline, f"still measuring after {seconds} s"
+        time.sleep(0.05)
 
 
 def rename(images: Path) -> None:

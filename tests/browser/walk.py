@@ -41,9 +41,9 @@ class Mouse:
         self.clicks += 1
 
     def write(self, where: Locator, words: str) -> None:
-        """Click into the field and write."""
+        """Click into the field, write, and go on to the next."""
         where.fill(words)
-        where.blur()
+        where.press("Tab")
         self.clicks += 1
 
     def pick(self, what: Locator) -> None:

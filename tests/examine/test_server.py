@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,10 +19,11 @@ from app.observe import Observer
 from app.review import figures_of, review, split_counts
 from core.errors import BedsideError, DataError, RunError
 from core.files import read_json, write_json
+from core.runs.layout import RunFolder, new_run_id
 from core.runs.seal import openings, record_opening
-from core.tasks.store import TaskStore, task_result
-from core.types import SplitName
-from tests.browser.prepare import wait_for
+from core.tasks.base import TASKS, TaskContext
+from core.tasks.store import TaskStore
+from core.types import SilentReporter, SplitName
 from tests.examine.conftest import Finished
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs signals")
@@ -50,6 +52,17 @@ def test_pictures_are_looked_at_and_kept_privately(finished: Finished, desk: Des
     assert file.name not in (finished.workspace / "examiner.log").read_text()
 
 
+def test_the_child_says_what_is_wrong_and_goes_on(finished: Finished, desk: Desk) -> None:
+    child = desk.examiner._ready()
+    with pytest.raises(BedsideError) as said:
+        desk.examiner.ask({"do": "open", "run": "20200101-000000-nothing-0000"})
+    assert said.value.code == "R01"
+    with pytest.raises(BedsideError) as said:
+        desk.examiner.ask({"do": "nonsense"})
+    assert said.value.code == "R99"
+    assert desk.examiner._ready() is child
+
+
 @posix_only
 def test_a_child_that_dies_costs_one_picture(finished: Finished, desk: Desk) -> None:
     file = sorted(finished.images.glob("*.png"))[1]
@@ -72,20 +85,11 @@ def test_a_child_that_ended_for_want_of_work_is_started_again(
     finished: Finished, desk: Desk
 ) -> None:
     child = desk.examiner._ready()
-    assert child.end() == 0  # its input closed: it ends by itself
+    assert child.process.stdin is not None
+    child.process.stdin.close()  # as when the server is gone: it ends by itself
+    assert child.process.wait(60) == 0
     told = desk.examiner.ask({"do": "open", "run": finished.run.id})
     assert told["teacher"]
-
-
-def test_the_child_says_what_is_wrong_and_goes_on(finished: Finished, desk: Desk) -> None:
-    child = desk.examiner._ready()
-    with pytest.raises(BedsideError) as said:
-        desk.examiner.ask({"do": "open", "run": "20200101-000000-nothing-0000"})
-    assert said.value.code == "R01"
-    with pytest.raises(BedsideError) as said:
-        desk.examiner.ask({"do": "nonsense"})
-    assert said.value.code == "R99"
-    assert desk.examiner._ready() is child
 
 
 def test_a_child_that_takes_too_long_is_ended(
@@ -101,14 +105,6 @@ def test_a_child_that_takes_too_long_is_ended(
         examiner._child.process.wait(10)
     finally:
         examiner.close()
-
-
-def test_the_child_ends_with_the_server(finished: Finished) -> None:
-    examiner = Examiner(finished.workspace)
-    process = examiner._ready().process
-    assert process.stdin is not None
-    process.stdin.close()
-    assert process.wait(60) == 0
 
 
 def test_ids_are_never_paths(finished: Finished, desk: Desk, tmp_path: Path) -> None:
@@ -151,18 +147,25 @@ def test_pasted_paths_are_understood_or_refused(tmp_path: Path) -> None:
             clean_path(given)
 
 
+def run_task(finished: Finished, kind: str, request: dict[str, Any]) -> dict[str, Any]:
+    """Work on a task here rather than in a process of its own; returns its id and result."""
+    folder = RunFolder(TaskStore(finished.workspace).folder / new_run_id(kind, datetime.now()))
+    folder.path.mkdir()
+    write_json(folder.path / "request.json", {"kind": kind, "request": request})
+    context = TaskContext(request, folder.path, finished.workspace, SilentReporter())
+    return {"id": folder.id} | TASKS.get(kind)(context)
+
+
 def test_a_folder_becomes_a_table_that_can_be_forgotten(
     finished: Finished, desk: Desk, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "folder"
-    folder.mkdir()
     for number, file in enumerate(sorted(finished.images.glob("*.png"))[:3]):
-        (folder / f"=cmd{number}.png").write_bytes(file.read_bytes())
-    (folder / "bad.png").write_text("nothing")
-    task = desk.look_at_path(finished.run.id, str(folder))["task"]
-    tasks = TaskStore(finished.workspace)
-    wait_for(tasks.open(task))
-    assert task_result(tasks.open(task)) == {"files": 4, "done": 4, "unread": 1, "stopped": False}
+        (tmp_path / f"=cmd{number}.png").write_bytes(file.read_bytes())
+    (tmp_path / "bad.png").write_text("nothing")
+    request = {"run": finished.run.id, "path": str(tmp_path)}
+    done = run_task(finished, "predict", request)
+    task = done.pop("id")
+    assert done == {"files": 4, "done": 4, "unread": 1, "stopped": False}
     table = read_json(desk.table(task, "table.json"))
     assert table["columns"][:5] == ["file", "code", "reason", "p_irregular", "p_round"]
     assert [row[1] for row in table["data"]] == ["", "", "", "P01"]
@@ -175,16 +178,9 @@ def test_a_folder_becomes_a_table_that_can_be_forgotten(
         desk.table(task, "table.json")
 
 
-def test_an_empty_folder_is_said(finished: Finished, desk: Desk, tmp_path: Path) -> None:
-    (tmp_path / "empty").mkdir()
-    task = TaskStore(finished.workspace).open(
-        desk.classify(finished.run.id, tmp_path / "empty")["task"]
-    )
-    deadline = time.monotonic() + 120
-    while "failed" not in task.events.read_text(encoding="utf-8"):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    assert '"code":"R62"' in task.events.read_text(encoding="utf-8")
+def test_an_empty_folder_is_said(finished: Finished, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="R62"):
+        run_task(finished, "predict", {"run": finished.run.id, "path": str(tmp_path)})
 
 
 def test_the_review_agrees_with_the_figures(finished: Finished) -> None:
@@ -223,11 +219,9 @@ def test_the_seal_is_counted_without_a_look(finished: Finished, desk: Desk) -> N
         ledger.unlink()
 
 
-def test_opening_gives_figures_once(finished: Finished, desk: Desk) -> None:
-    task = desk.open_test(finished.run.id, understood=True)["task"]
-    tasks = TaskStore(finished.workspace)
-    wait_for(tasks.open(task))
-    assert task_result(tasks.open(task)) == {"run": finished.run.id, "openings": 1}
+def test_opening_gives_figures_and_is_counted(finished: Finished, desk: Desk) -> None:
+    done = run_task(finished, "open_test", {"run": finished.run.id})
+    assert done["openings"] == 1
     sealed = desk.sealed(finished.run.id)
     test = figures_of(finished.run, SplitName.TEST)
     assert sealed["test"] == test
@@ -235,3 +229,4 @@ def test_opening_gives_figures_once(finished: Finished, desk: Desk) -> None:
     assert test["thresholds"] == sealed["validation"]["thresholds"]
     assert test["images"] == sealed["counts"]["images"]
     assert len(sealed["openings"]) == 1
+    assert (finished.run.report / "report.html").is_file()

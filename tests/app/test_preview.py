@@ -1,0 +1,86 @@
+"""What settings would give, told before anything is read."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.preview import Names, describe
+from core.config import DataSettings
+from core.errors import DataError
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Six images of three patients in two classes, a table, and what is no image."""
+    folder = tmp_path / "images"
+    for number in range(6):
+        name = "benign" if number < 4 else "malignant"
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        (folder / name / f"P{number // 2}_{number % 2}.png").touch()
+    (folder / "list.csv").write_text("name;grade;who\nP0_0.png;low;a\nP2_0.png;high;b\n")
+    (folder / "SHA256SUMS").touch()
+    (folder / ".hidden").touch()
+    return folder
+
+
+def told(root: Path, **settings: Any) -> str:
+    return " ".join(describe(DataSettings(source=str(root), **settings), root, Names()))
+
+
+def test_folders(root: Path) -> None:
+    said = told(root)
+    assert "6 files look like images." in said
+    assert "2 classes from the folders: benign (4), malignant (2)." in said
+    assert "Neither table nor pattern names a patient." in said
+    assert "list.csv (name, grade, who)" in said
+
+
+def test_a_table(root: Path) -> None:
+    columns = {"file_column": "name", "label_columns": ("grade",), "patient_column": "who"}
+    said = told(root, labels="csv", table="list.csv", **columns)
+    assert "2 classes from the table: low (1), high (1)." in said
+    assert "4 files have no label." in said
+    assert "The table names 2 patients for 2 files." in said
+
+
+def test_columns_that_are_not_there(root: Path) -> None:
+    with pytest.raises(DataError, match="L12") as refusal:
+        told(root, labels="csv", table="list.csv")
+    assert "grade" in refusal.value.todo
+
+
+@pytest.mark.parametrize(
+    ("pattern", "words"),
+    [
+        (r"^(P\d+)_", "The pattern finds 3 patients in 6 names."),
+        (r"^(P[01])_", "2 names do not fit it, for example P2_0.png."),
+        (r"P\d+", "no group in parentheses"),
+        (r"(P", "not a regular expression"),
+        (r"((P)+)+$", "simplify"),
+    ],
+)
+def test_a_pattern(root: Path, pattern: str, words: str) -> None:
+    assert words in told(root, patient_pattern=pattern)
+
+
+@pytest.mark.parametrize("pattern", [r"^(([a-z])+.)+[A-Z]([a-z])+$", r"(a+)+$", r"(x|xx)*y{1,9}+"])
+def test_no_pattern_stops_the_server(root: Path, pattern: str) -> None:
+    (root / "benign" / f"{'a' * 60}!.png").touch()
+    start = time.monotonic()
+    told(root, patient_pattern=pattern)
+    assert time.monotonic() - start < 5
+
+
+def test_one_class_or_none(root: Path, tmp_path: Path) -> None:
+    for file in (root / "malignant").iterdir():
+        file.unlink()
+    assert "Only one class" in told(root)
+    assert "No class" in told(root, labels="none")
+    (tmp_path / "empty").mkdir()
+    assert "no file that looks like an image" in told(tmp_path / "empty")
+    with pytest.raises(DataError, match="I01"):
+        told(tmp_path / "gone")
