@@ -50,8 +50,8 @@ def test_it_tells_what_this_computer_is_and_that_nothing_left_it(
     expect(page.locator("#computer")).to_contain_text("As found by the last check.")
 
 
-def test_what_left_and_what_was_stopped_are_shown_as_they_are(
-    own_app: AppServer, open_page: Callable[..., Page]
+def test_it_hides_nothing_and_deletes_only_what_nothing_uses(
+    own_app: AppServer, open_page: Callable[..., Page], seen: Seen
 ) -> None:
     line = {"ts": "2026-01-01T00:00:00+00:00", "process": "run", "pid": 1,
             "event": "socket.connect", "host": "<img src=x onerror=alert(1)>"}  # fmt: skip
@@ -69,14 +69,9 @@ def test_what_left_and_what_was_stopped_are_shown_as_they_are(
     expect(page.locator("#left")).to_contain_text("for that 1 connections were made")
     expect(page.locator("#left")).to_contain_text("stopped these pages 1 times")
 
-
-def test_only_what_nothing_uses_is_deleted_and_only_when_asked_twice(
-    own_app: AppServer, open_page: Callable[..., Page], seen: Seen
-) -> None:
     seen.allow("409", "422")
     (store,) = (own_app.workspace / "features").iterdir()
     (dataset,) = [path for path in (own_app.workspace / "datasets").iterdir() if path.is_dir()]
-    page = ready(open_page(own_app, "/system"))
     expect(page.locator("#disk-items")).to_contain_text("in use")
     expect(page.locator(f'[data-item="datasets/{dataset.name}"]')).to_have_count(0)
     for what, status in (

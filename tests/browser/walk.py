@@ -59,9 +59,18 @@ class Keys:
         self.clicks = 0
 
     def press(self, what: Locator) -> None:
-        """Go there and press Enter."""
-        self._reach(what)
-        what.page.keyboard.press("Enter")
+        """Go there and press Enter; in a row of tabs, go on with the arrows."""
+        keyboard = what.page.keyboard
+        if what.get_attribute("role") == "tab":
+            row = what.locator("xpath=..")
+            self._reach(row.locator("[role=tab][aria-selected=true]"))
+            for _ in range(row.locator("[role=tab]").count()):
+                if what.evaluate("(node) => node === document.activeElement"):
+                    break
+                keyboard.press("ArrowRight")
+        else:
+            self._reach(what)
+        keyboard.press("Enter")
 
     def write(self, where: Locator, words: str) -> None:
         """Go there, select what stands there, write, and go on."""
