@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +19,14 @@ from core.data.tables import Labelling, label_files, read_table
 from core.errors import BedsideError
 
 FRESH_S = 30.0  # a folder is listed again after this time
-NESTED = re.compile(r"[+*}]\)*[+*{]|\([^)]*[+*][^)]*\)[+*{]")  # can take exponential time
+PATIENCE_S = 5.0  # some patterns take for ever, and a search cannot be interrupted
+SEARCH = """
+import json, re, sys
+asked = json.load(sys.stdin)
+search = re.compile(asked["pattern"]).search
+hits = map(search, asked["names"])
+json.dump([hit.group(1) if hit else None for hit in hits], sys.stdout)
+"""
 MOST_CLASSES_NAMED = 8
 MOST_TABLES = 4
 
@@ -107,26 +117,45 @@ def _patients(labelling: Labelling, settings: DataSettings, images: list[str]) -
 
 
 def _pattern(pattern: str, images: list[str]) -> list[str]:
-    if NESTED.search(pattern):
-        return [text.PREVIEW_NESTED]
     try:
-        search = re.compile(pattern)
-    except re.error as error:
-        return [text.PREVIEW_NO_PATTERN.format(why=error.msg)]
-    if not search.groups:
+        groups = re.compile(pattern).groups
+    except (re.error, RecursionError, OverflowError) as error:
+        return [text.PREVIEW_NO_PATTERN.format(why=str(error).split(" at ")[0])]
+    if not groups:
         return [text.PREVIEW_NO_GROUP]
-    patients, unfit = set(), []
-    for image in images:
-        hit = search.search(PurePosixPath(image).name)
-        if hit and hit.group(1):
-            patients.add(hit.group(1))
-        else:
-            unfit.append(image)
-    fit = len(images) - len(unfit)
-    said = [text.PREVIEW_PATTERN.format(patients=len(patients), files=fit)]
+    names = [PurePosixPath(image).name for image in images]
+    found = _search(pattern, names)
+    if found is None:
+        return [text.PREVIEW_SLOW]
+    unfit = [name for name, patient in zip(names, found, strict=True) if not patient]
+    said = [
+        text.PREVIEW_PATTERN.format(
+            patients=len(set(filter(None, found))), files=len(names) - len(unfit)
+        )
+    ]
     if unfit:
-        said.append(text.PREVIEW_UNFIT.format(count=len(unfit), name=PurePosixPath(unfit[0]).name))
+        said.append(text.PREVIEW_UNFIT.format(count=len(unfit), name=unfit[0]))
     return said
+
+
+def _search(pattern: str, names: list[str]) -> list[str | None] | None:
+    """What the pattern finds in every name, by a process of its own; None if that takes too long."""
+    hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", SEARCH],
+            input=json.dumps({"pattern": pattern, "names": names}),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=PATIENCE_S,
+            check=True,
+            **hidden,
+        )
+    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
+        return None
+    found: list[str | None] = json.loads(done.stdout)
+    return found
 
 
 def _columns(table: Path) -> str:

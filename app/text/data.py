@@ -120,7 +120,7 @@ PREVIEW_MANY_UNLABELLED: Final = "{count:,} files have no label."
 PREVIEW_TABLES: Final = "Tables in the folder: {tables}."
 PREVIEW_PATTERN: Final = "The pattern finds {patients:,} patients in {files:,} names."
 PREVIEW_UNFIT: Final = "{count:,} names do not fit it, for example {name}."
-PREVIEW_NESTED: Final = "The pattern repeats a repetition, which can take for ever: simplify it."
+PREVIEW_SLOW: Final = "The pattern takes too long: it may repeat a repetition. Simplify it."
 PREVIEW_NO_PATTERN: Final = "The pattern is not a regular expression ({why})."
 PREVIEW_NO_GROUP: Final = (
     r"The pattern has no group in parentheses. An example: ^(\d+)_ takes the digits before the "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -60,19 +59,16 @@ def test_columns_that_are_not_there(root: Path) -> None:
         (r"^(P[01])_", "2 names do not fit it, for example P2_0.png."),
         (r"P\d+", "no group in parentheses"),
         (r"(P", "not a regular expression"),
-        (r"((P)+)+$", "simplify"),
     ],
 )
 def test_a_pattern(root: Path, pattern: str, words: str) -> None:
     assert words in told(root, patient_pattern=pattern)
 
 
-@pytest.mark.parametrize("pattern", [r"^(([a-z])+.)+[A-Z]([a-z])+$", r"(a+)+$", r"(x|xx)*y{1,9}+"])
-def test_no_pattern_stops_the_server(root: Path, pattern: str) -> None:
+def test_no_pattern_stops_the_server(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "benign" / f"{'a' * 60}!.png").touch()
-    start = time.monotonic()
-    told(root, patient_pattern=pattern)
-    assert time.monotonic() - start < 5
+    monkeypatch.setattr("app.preview.PATIENCE_S", 1.0)
+    assert "takes too long" in told(root, patient_pattern=r"^(([a-z])+.)+[A-Z]([a-z])+$")
 
 
 def test_one_class_or_none(root: Path, tmp_path: Path) -> None:
