@@ -139,7 +139,7 @@ def _pattern(pattern: str, images: list[str]) -> list[str]:
 
 
 def _search(pattern: str, names: list[str]) -> list[str | None] | None:
-    """What the pattern finds in every name, by a process of its own; None if that takes too long."""
+    """What the pattern finds in every name, in a process of its own; None if it takes too long."""
     hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
     try:
         done = subprocess.run(

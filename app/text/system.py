@@ -10,6 +10,7 @@ PROCESSES: Final = {
     "run": "Trainings",
     "task": "Imports, measurements, predictions, reports",
     "decoder": "Decoding of image files",
+    "examiner": "Looking at single images",
     "command": "Commands in a terminal",
     "fetch": "Fetching a teacher, after you agreed to it",
 }
