@@ -69,7 +69,8 @@ def test_the_demo_is_imported_as_synthetic_with_patients_across_formats(
     workspace: Path, monkeypatch: Any
 ) -> None:
     write_demo(workspace / "small", patients=12, images_per_patient=2, size_px=48)
-    monkeypatch.setattr("core.data.scan.write_demo", lambda folder: workspace / "small" / "images")
+    drawn = workspace / "small" / "images"
+    monkeypatch.setattr("core.data.scan.write_demo", lambda folder, progress: drawn)
     settings = DataSettings.model_validate({"source": "demo", "pixels": {"size_px": 48}})
     dataset = import_dataset(settings, workspace, SilentReporter())
     assert dataset.synthetic
