@@ -26,17 +26,19 @@ class AppServer:
     Args:
         workspace: The workspace that it serves.
         audit: File that the audit hook writes attempts to leave this machine to.
+        start: Whether to start it at once.
         extra: More environment variables.
     """
 
-    def __init__(self, workspace: Path, audit: Path, **extra: str) -> None:
+    def __init__(self, workspace: Path, audit: Path, *, start: bool = True, **extra: str) -> None:
         self.workspace = workspace
         self.audit = audit
         self.port = free_port()
         self.log = audit.with_suffix(".log")
         self._extra = extra
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        if start:
+            self.start()
 
     @property
     def base(self) -> str:

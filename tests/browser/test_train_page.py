@@ -196,7 +196,7 @@ def test_started_once_stopped_resumed_finished_compared_and_extended(
     again = second.get_by_role("button", name="Start training")
     start.click()
     again.click()
-    expect(second.locator("#train-problem")).to_contain_text("under way already", timeout=LONG_MS)
+    expect(second.get_by_text("under way already")).to_be_visible(timeout=LONG_MS)
     runs_in_state(page, "running")
     assert len(store_of(desk).list()) == before + 1
     run = shown_run(page, desk)

@@ -128,4 +128,4 @@ def test_no_files_give_an_empty_table(exported: Exported) -> None:
 
 def test_stop_is_heard(exported: Exported, files: list[Path]) -> None:
     with pytest.raises(Stopped):
-        predict_paths(Predictor.open(exported.folder), files, Listener(stop=True))
+        predict_paths(Predictor.open(exported.folder), files * 4, Listener(stop=True))
