@@ -15,7 +15,12 @@ from core.errors import ConfigError
 from core.files import sha256_json
 
 SCHEMA_VERSION: Final = 1
-PATHS = ("data.source", "teacher.name", "student.weights")  # settings that may name a path
+PATHS = (
+    "data.source",
+    "split.file",
+    "teacher.name",
+    "student.weights",
+)  # settings that may name a path
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
@@ -83,6 +88,11 @@ class SplitSettings(Settings):
     validation: float = Field(0.2, gt=0, lt=0.5, description="Share of images for validation.")
     test: float = Field(0.2, gt=0, lt=0.5, description="Share of images sealed for the test.")
     seed: int = Field(0, ge=0, description="Seed of the division.")
+    origin: Literal["auto", "new"] = Field(
+        "auto",
+        description="Keep a division that comes with the data, after checking it, or divide anew.",
+    )
+    file: str = Field("", description="A saved division to use again; empty makes one.")
 
 
 class TeacherSettings(Settings):

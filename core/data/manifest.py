@@ -24,8 +24,9 @@ from core.types import SplitName, Task
 SCHEMA_VERSION = 1
 COLUMNS = {
     "image": "str", "frame": "int64", "labels": "object", "patient": "str",
-    "patient_source": "str", "split": "str", "group": "str", "code": "str", "reason": "str",
-    "sha256": "str", "pixels_sha256": "str", "phash": "str", "row": "int64", "width": "int64",
+    "patient_source": "str", "published": "str", "split": "str", "group": "str", "code": "str",
+    "reason": "str", "sha256": "str", "pixels_sha256": "str", "phash": "str", "row": "int64",
+    "width": "int64",
     "height": "int64", "bits": "int64", "modality": "str", "decoder": "str", "window": "str",
     "notes": "str",
 }  # fmt: skip

@@ -12,9 +12,9 @@ from PIL import Image
 
 from core.config import DataSettings, SplitSettings
 from core.data.cache import PixelCache
-from core.data.checks import near_duplicates
 from core.data.decode import DecoderPool
 from core.data.header import check_layout, grey_of, read_header
+from core.data.near import near_duplicates
 from core.data.picture import Failure
 from core.data.pixels import modality_values
 from core.data.scan import import_dataset
