@@ -42,7 +42,7 @@ class Split:
         sha256: Hash of the assignment.
         sentence: The division in plain words.
         notes: What the user should know about it.
-        origin: ``"new"``, ``"published"`` (it came with the data) or ``"file"`` (it was saved).
+        origin: ``"new"``, ``"proposed"`` (it came with the data) or ``"file"`` (it was saved).
     """
 
     assignment: Mapping[str, str]
@@ -132,9 +132,9 @@ def _divided(what: str, count: int) -> SplitError:
     )
 
 
-def published_parts(usable: pd.DataFrame) -> list[str] | None:
+def proposed_parts(usable: pd.DataFrame) -> list[str] | None:
     """The division that comes with the data, by row; None where there is none worth the name."""
-    parts = usable["published"].tolist()
+    parts = usable["proposed_split"].tolist()
     named = set(parts) - {""}
     return parts if "train" in named and len(named) > 1 else None
 
@@ -144,14 +144,14 @@ def _given(usable: pd.DataFrame, settings: SplitSettings) -> tuple[str, list[str
     if settings.file:
         parts, notes = load_parts(Path(settings.file), usable)
         return "file", parts, notes
-    published = published_parts(usable) if settings.origin == "auto" else None
-    return ("new", [], []) if published is None else ("published", published, [])
+    proposed = proposed_parts(usable) if settings.origin == "auto" else None
+    return ("new", [], []) if proposed is None else ("proposed", proposed, [])
 
 
 def _refuse_crossings(usable: pd.DataFrame, parts: Sequence[str], origin: str) -> None:
     crossings = find_crossings(usable, parts)
     if crossings:
-        whose = "that comes with the data" if origin == "published" else "in the file"
+        whose = "that comes with the data" if origin == "proposed" else "in the file"
         raise SplitError(
             "T04",
             f"The division {whose} puts {crossings.sentence} in two of its parts",
@@ -261,7 +261,7 @@ def _check_presence(present: Mapping[str, Array], parts: Sequence[str], origin: 
             if not (places[shown] == part).any():
                 raise SplitError(
                     "T03",
-                    f"The division {'of the data' if origin == 'published' else 'in the file'} has "
+                    f"The division {'of the data' if origin == 'proposed' else 'in the file'} has "
                     f"no image of a class in its {part} part",
                     item=name,
                     todo="Divide by patient instead (split.origin 'new').",
@@ -281,7 +281,7 @@ def _sentence(
     )
     how = {
         "new": f"Divided by patient (seed {settings.seed})",
-        "published": "Divided as the data propose",
+        "proposed": "Divided as the data propose",
         "file": "Divided as saved",
     }
     total = f"{patients.nunique():,} patients, {len(usable):,} images"

@@ -35,7 +35,7 @@ def table() -> pd.DataFrame:
                     "image": f"i{name}", "labels": ["ab"[patient % 2]],
                     "patient": f"p{patient:02d}", "patient_source": "column",
                     "sha256": name, "pixels_sha256": name, "phash": RANDOM.bytes(32).hex(),
-                    "row": len(rows), "published": PARTS[patient // 2 % 6],
+                    "row": len(rows), "proposed_split": PARTS[patient // 2 % 6],
                 }
             )  # fmt: skip
     return manifest_table(rows)
@@ -49,35 +49,36 @@ def test_a_sound_division_of_the_data_is_kept(table: pd.DataFrame) -> None:
     found = split(table)
     divided = found.applied(table)
     check_split(divided)
-    assert divided["split"].tolist() == table["published"].tolist()
-    assert found.origin == "published"
+    assert divided["split"].tolist() == table["proposed_split"].tolist()
+    assert found.origin == "proposed"
     assert found.sentence.startswith(
         "60 patients, 180 images; no patient is in two groups. Divided"
     )
     assert "as the data propose: 90 images of 30 patients for training" in found.sentence
     assert (
-        split(table, origin="new").applied(table)["split"].tolist() != table["published"].tolist()
+        split(table, origin="new").applied(table)["split"].tolist()
+        != table["proposed_split"].tolist()
     )
 
 
 def test_missing_parts_are_taken_out_of_training(table: pd.DataFrame) -> None:
-    held = table["published"] == "test"
-    table["published"] = table["published"].replace("validation", "train")
+    held = table["proposed_split"] == "test"
+    table["proposed_split"] = table["proposed_split"].replace("validation", "train")
     found = split(table, validation=0.2)
     divided = found.applied(table)
     check_split(divided)
     assert (divided["split"] == "test").equals(held)
     assert (divided["split"] == "validation").mean() == pytest.approx(0.2, abs=0.04)
     assert "no validation part" in found.notes[0]
-    table["published"] = "train"
+    table["proposed_split"] = "train"
     assert split(table).origin == "new"
 
 
 def test_images_in_no_part_follow_their_like(table: pd.DataFrame) -> None:
-    place = table.index[table["published"] == "test"][0]
-    table.loc[place, "published"] = ""
+    place = table.index[table["proposed_split"] == "test"][0]
+    table.loc[place, "proposed_split"] = ""
     alone = table.index[table["patient"] == "p00"]
-    table.loc[alone, "published"] = ""
+    table.loc[alone, "proposed_split"] = ""
     divided = split(table).applied(table)
     assert divided.loc[place, "split"] == "test"
     assert set(divided.loc[alone, "split"]) == {"train"}
@@ -85,7 +86,7 @@ def test_images_in_no_part_follow_their_like(table: pd.DataFrame) -> None:
 
 
 def cross_patient(table: pd.DataFrame) -> None:
-    table.loc[table["patient"] == "p01", "published"] = ["train", "train", "test"]
+    table.loc[table["patient"] == "p01", "proposed_split"] = ["train", "train", "test"]
 
 
 def cross_copy(table: pd.DataFrame) -> None:
@@ -108,11 +109,11 @@ def cross_alike(table: pd.DataFrame) -> None:
 def test_a_leaking_division_is_refused_with_a_list(
     table: pd.DataFrame, spoil: Callable[[pd.DataFrame], None], kind: str, words: str
 ) -> None:
-    assert not find_crossings(table, table["published"].tolist())
+    assert not find_crossings(table, table["proposed_split"].tolist())
     spoil(table)
     with pytest.raises(SplitError, match=f"T04.*{words}.*split.origin 'new'"):
         split(table)
-    found = find_crossings(table, table["published"].tolist())
+    found = find_crossings(table, table["proposed_split"].tolist())
     assert {name: number for name, number in found.counts.items() if number} == {kind: 1}
     (crossing,) = getattr(found, kind)
     assert crossing.parts == ("test", "train")
@@ -124,7 +125,7 @@ def test_a_leaking_division_is_refused_with_a_list(
 
 def test_a_division_without_a_class_is_refused(table: pd.DataFrame) -> None:
     shown = table["labels"].str[0] == "b"
-    table.loc[shown & (table["published"] == "validation"), "published"] = "train"
+    table.loc[shown & (table["proposed_split"] == "validation"), "proposed_split"] = "train"
     with pytest.raises(SplitError, match=r"T03.*validation part \(b\)"):
         split(table)
 
@@ -171,7 +172,7 @@ def test_a_saved_division_that_does_not_fit_is_refused(table: pd.DataFrame, tmp_
 
 def test_a_saved_division_is_checked_like_any_other(table: pd.DataFrame, tmp_path: Path) -> None:
     file = tmp_path / "d.csv"
-    save_parts(file, table.assign(split=table["published"]))
+    save_parts(file, table.assign(split=table["proposed_split"]))
     cross_alike(table)
     with pytest.raises(SplitError, match=r"T04.*division in the file puts 1 pair"):
         split(table, file=str(file))
