@@ -8,6 +8,7 @@ from typing import Any
 MANY_EXCLUDED = 0.05
 SMALL_CLASS = 0.05
 FEW_PATIENTS = 30
+LONGEST_NAME = 48
 ORDER = ("error", "warning", "info")
 Json = Mapping[str, Any]
 Item = dict[str, str]
@@ -36,6 +37,10 @@ def _item(level: str, section: str, title: str, text: str) -> Item:
 
 def _count(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
+
+
+def _cut(name: str) -> str:
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
 def _division(found: Json) -> Iterator[Item]:
@@ -151,7 +156,7 @@ def _classes(found: Json) -> Iterator[Item]:
                 "Figures about this class will be uncertain; their intervals say how much."
             )
             level = "warning" if each["patients"] < FEW_PATIENTS else "info"
-            yield _item(level, "classes", f"A small class: {each['name']}", text)
+            yield _item(level, "classes", f"A small class: {_cut(each['name'])}", text)
 
 
 def _shortcuts(found: Json) -> Iterator[Item]:

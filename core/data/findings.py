@@ -73,7 +73,6 @@ def _totals(dataset: Dataset, usable: pd.DataFrame) -> Json:
         "patients": _different(usable, "patient"),
         "studies": _different(usable, "study"),
         "series": _different(usable, "series"),
-        "files": _different(images, "sha256") + int((images["sha256"] == "").sum()),
     }
 
 

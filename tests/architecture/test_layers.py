@@ -31,7 +31,7 @@ FLOORS = {
     r"core\.teachers\.(features|probe|pretrain)": (2, "teachers"),
     r"core\.training\.": (3, "training"),
     r"core\.inference\.": (3, "inference"),
-    r"core\.(check|worker|cli|demo|assess|pretraining|projects)": (4, "composition"),
+    r"core\.(check|worker|cli|demo|assess|pretraining|projects|importing)": (4, "composition"),
     r"core\.(benchmarks|commands|tasks)\.": (4, "composition"),
     r"core\.evaluation\.report": (4, "composition"),
     r"app\.": (5, "app"),

@@ -1,4 +1,4 @@
-"""Import a project's images and divide its patients."""
+"""Import a project's images, divide its patients, and say what was found."""
 
 from __future__ import annotations
 
@@ -11,24 +11,14 @@ from core.tasks.base import TASKS, TaskContext
 def import_project(context: TaskContext) -> dict[str, Any]:
     """Read the images of a project, or open them if nothing changed, and divide them.
 
-    The request is ``{"project": id}``. The project then holds the manifest with its split.
+    The request is ``{"project": id}``. The project then holds the manifest with its split, and
+    ``findings.json`` for the import report, the latter even if the patients cannot be divided.
     """
-    from core.data.manifest import save_manifest
-    from core.data.scan import import_dataset
-    from core.data.split import check_split, split_images
-    from core.files import write_json
+    from core.importing import import_images
     from core.projects import ProjectStore
 
     project = ProjectStore(context.workspace).open(context.request["project"])
-    config = project.config
-    dataset = import_dataset(config.data, context.workspace, context.reporter)
-    save_manifest(dataset, project.folder)  # shown even if the patients cannot be divided
-    context.reporter.phase("split", "Dividing the patients")
-    split = split_images(dataset.images, dataset.task, config.split)
-    dataset = dataset.with_images(split.applied(dataset.images))
-    check_split(dataset.images)
-    save_manifest(dataset, project.folder)
-    facts = {"sha256": split.sha256, "sentence": split.sentence, "notes": split.notes}
-    settings = config.split.model_dump(mode="json")
-    write_json(project.folder / "split.json", facts | {"settings": settings})
-    return {"dataset": dataset.id, "usable": len(dataset.usable())}
+    config, folder = project.config, project.folder
+    dataset, found = import_images(config, context.workspace, folder, context.reporter)
+    warnings = sum(each["warning"] for each in found["shortcuts"])
+    return {"dataset": dataset.id, "usable": len(dataset.usable()), "shortcuts": warnings}
