@@ -14,14 +14,16 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from core.config import PixelSettings
-from core.data.picture import Raster
+from core.data.picture import Failure, Raster
 from core.data.readers.base import HEAD_BYTES, reader_for
+from core.errors import DataError
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 MakeDicom = Callable[..., bytes]
 Read = Callable[..., Raster]
+ReadAll = Callable[..., list[Raster | Failure]]
 
 
 def _dicom(values: np.ndarray | None, *, syntax: str = EXPLICIT_LITTLE, **tags: Any) -> bytes:
@@ -57,13 +59,26 @@ def make_dicom() -> MakeDicom:
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Read:
-    """Decode bytes as the child does, in this process."""
+def read_all(tmp_path: Path) -> ReadAll:
+    """Every picture or failure in these bytes, decoded as the child does, in this process."""
 
-    def decode(content: bytes, settings: PixelSettings | None = None) -> Raster:
+    def decode(content: bytes, **settings: Any) -> list[Raster | Failure]:
         reader = reader_for(content[:HEAD_BYTES])
         assert reader is not None, "no reader recognises the file"
-        return reader.read(content, settings or PixelSettings(), tmp_path)
+        return list(reader.read(content, PixelSettings.model_validate(settings), tmp_path))
+
+    return decode
+
+
+@pytest.fixture
+def read(read_all: ReadAll) -> Read:
+    """The only picture in these bytes; its failure is raised."""
+
+    def decode(content: bytes, **settings: Any) -> Raster:
+        (result,) = read_all(content, **settings)
+        if isinstance(result, Failure):
+            raise DataError(result.code, result.reason)
+        return result
 
     return decode
 

@@ -49,7 +49,7 @@ def test_without_a_usable_window_the_fallback_is_recorded(
     windows: tuple[tuple[float, float], ...],
 ) -> None:
     shown, words = render(STORED, Grey(bits=12, signed=False, windows=windows), None)
-    assert words.startswith("percentiles 0.5-99.5")
+    assert words.startswith("percentiles 1-99")
     assert words.endswith("(window ignored)" if windows else "(no window)")
     assert shown.min() == 0
     assert shown.max() == 1
@@ -89,7 +89,7 @@ def test_tables_repeat_their_ends_and_beat_slope_and_window() -> None:
     table = Table(first=500, values=np.array([7, 8, 9]))
     grey = Grey(bits=12, signed=False, slope=3.0, modality_table=table)
     assert modality_values(STORED, grey).tolist() == [[7, 7, 9, 9]]
-    voi = Grey(bits=12, signed=False, windows=((1.0, 2.0),), voi_table=table)
+    voi = Grey(bits=12, signed=False, windows=((1.0, 2.0),), voi_tables=(table,))
     shown, words = render(STORED, voi, None)
     assert shown.tolist() == [[0, 0, 1, 1]]
     assert words == "file table of 3 values"
