@@ -123,7 +123,7 @@ class Archive:
         with zipfile.ZipFile(self.path) as opened:
             infos = opened.infolist()
             for place, name in self.entries:
-                path = target / f"{place:06d}{_plain_suffix(name)}"
+                path = target / f"{place:06d}{_ending(name)}"
                 try:
                     _write(opened, infos[place], path, sizes[name])
                 except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
@@ -146,14 +146,14 @@ def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, size: int
 def _wanted(name: str) -> bool:
     """Whether an entry may be an image or a table; archives of scanners have no endings."""
     path = PurePosixPath(name)
-    suffix = path.suffix.casefold()
-    usual = suffix in image_suffixes() or suffix in TABLE_ENDINGS
-    return not path.name.startswith(".") and (usual or not re.fullmatch(r"\.[a-z]\w*", suffix))
+    unusual = re.fullmatch(r"\.[A-Za-z]\w*", path.suffix) and not _ending(name)
+    return not path.name.startswith(".") and not unusual
 
 
-def _plain_suffix(name: str) -> str:
-    suffix = PurePosixPath(name).suffix.casefold()
-    return suffix if suffix in image_suffixes() or suffix in TABLE_ENDINGS else ""
+def _ending(name: str) -> str:
+    """The ending of an image or a table, else ``""``."""
+    endings = sorted((*image_suffixes(), *TABLE_ENDINGS), key=len, reverse=True)
+    return next((ending for ending in endings if name.casefold().endswith(ending)), "")
 
 
 def _check_sizes(infos: Sequence[zipfile.ZipInfo]) -> None:

@@ -83,14 +83,14 @@ def sniff_files(root: Path, listing: Listing, place: Callable[[str], Path] | Non
         listing: What `list_folder` found.
         place: Where a listed file lies, if not under its own name below `root`.
     """
-    suffixes = image_suffixes()
+    suffixes = tuple(image_suffixes())
     for relative, _, _ in listing.facts:
         named = PurePosixPath(relative)
         if named.name.startswith(".") or named.name.casefold() in SKIPPED_NAMES:
             listing.ignored += 1
             continue
         path = place(relative) if place else root / relative
-        found = _sniff(path, root, relative, claims=named.suffix.casefold() in suffixes)
+        found = _sniff(path, root, relative, claims=named.name.casefold().endswith(suffixes))
         if found is None:
             listing.ignored += 1
         else:

@@ -12,7 +12,6 @@ import contextlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +26,7 @@ from core.data.encapsulated import encoded_frames
 from core.data.header import is_float
 from core.data.picture import Array
 from core.data.transfer import BIG_ENDIAN, BY_SIMPLEITK, NATIVE, PACKAGES, PLUGINS
+from core.data.versions import versioned
 from core.errors import DataError
 
 DECODING_ERRORS = (
@@ -100,7 +100,7 @@ def _native(header: Dataset, uid: str, frame: int) -> Decoded:
     values = _plain(header, uid, frame)
     if values is None:
         values = pixel_array(header, index=frame)
-    return values, f"pydicom {version('pydicom')}"
+    return values, versioned("pydicom")
 
 
 def _plain(header: Dataset, uid: str, frame: int) -> Array | None:
@@ -123,10 +123,10 @@ def _compressed(header: Dataset, uid: str, temporary: Path) -> Decoded:
     """Decode a header with one frame."""
     try:
         if uid in BY_SIMPLEITK:
-            return _by_simpleitk(header, uid, temporary), f"SimpleITK {version('SimpleITK')}"
+            return _by_simpleitk(header, uid, temporary), versioned("SimpleITK")
         plugin = PLUGINS[uid]
         package = PACKAGES.get(plugin, plugin)
-        return pixel_array(header, decoding_plugin=plugin), f"{package} {version(package)}"
+        return pixel_array(header, decoding_plugin=plugin), versioned(package)
     except DECODING_ERRORS as error:
         raise DataError("D31", "The compressed data is damaged") from error
 
