@@ -150,7 +150,7 @@ def _single(header: Dataset, encoded: bytes) -> Dataset:
         "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation",
     ):  # fmt: skip
         if keyword in header:
-            bare.add(header[keyword])
+            setattr(bare, keyword, header[keyword].value)  # a copy: the caller's stays as it is
     bare.NumberOfFrames = 1
     bare.PixelData = encapsulate([encoded])
     bare.file_meta = FileMetaDataset()

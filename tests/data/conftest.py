@@ -14,7 +14,8 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from core.config import PixelSettings
-from core.data.picture import Failure, Raster
+from core.data.children import Recipe, decode_file
+from core.data.picture import Failure, Picture, Raster
 from core.data.readers.base import HEAD_BYTES, reader_for
 from core.errors import DataError
 
@@ -79,6 +80,19 @@ def read(read_all: ReadAll) -> Read:
         if isinstance(result, Failure):
             raise DataError(result.code, result.reason)
         return result
+
+    return decode
+
+
+@pytest.fixture
+def decode_path(tmp_path: Path) -> Callable[..., list[Picture | Failure]]:
+    """Every result of one file, as the decoding child makes it, in this process."""
+    folder = tmp_path / "decoder"
+    folder.mkdir()
+
+    def decode(path: Path, **settings: Any) -> list[Picture | Failure]:
+        recipe = Recipe(PixelSettings.model_validate({"size_px": 64, **settings}), b"key")
+        return list(decode_file(path, recipe, folder))
 
     return decode
 
