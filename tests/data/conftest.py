@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 MakeDicom = Callable[..., bytes]
 Read = Callable[..., Raster]
+PeakOf = Callable[[Path], tuple[str, float, float]]
 ReadAll = Callable[..., list[Raster | Failure]]
 
 
@@ -95,6 +99,37 @@ def decode_path(tmp_path: Path) -> Callable[..., list[Picture | Failure]]:
         return list(decode_file(path, recipe, folder))
 
     return decode
+
+
+_PEAK = """
+import json, resource, sys, tempfile, time, warnings
+from pathlib import Path
+from core.config import PixelSettings
+from core.data.children import Recipe, decode_file
+from core.data.readers.base import reader_for
+warnings.simplefilter("ignore")
+reader_for(b"")
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before, started = peak(), time.process_time()
+with tempfile.TemporaryDirectory() as folder:
+    done = list(decode_file(Path(sys.argv[1]), Recipe(PixelSettings(), b"k"), Path(folder)))
+print(json.dumps([getattr(done[0], "code", ""), peak() - before, time.process_time() - started]))
+"""
+
+
+@pytest.fixture
+def peak_of() -> PeakOf:
+    """A file's code, the megabytes and processor seconds of its decoding, in its own process."""
+    pytest.importorskip("resource", reason="measures with getrusage")
+    root = Path(__file__).resolve().parents[2]
+
+    def measure(path: Path) -> tuple[str, float, float]:
+        command = [sys.executable, "-c", _PEAK, str(path)]
+        done = subprocess.run(command, cwd=root, capture_output=True, check=True)
+        code, megabytes, seconds = json.loads(done.stdout)
+        return code, megabytes, seconds
+
+    return measure
 
 
 @pytest.fixture
