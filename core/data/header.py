@@ -52,6 +52,7 @@ FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422")
 COMPRESSED_COLOURS = ("YBR_RCT", "YBR_ICT")
+DELIMITER = b"\xfe\xff\xdd\xe0\0\0\0\0"  # of a sequence without a length
 LARGEST_SIDE = 20_000
 LARGEST_BYTES = 512 * 2**20  # of one frame, decoded
 MOST_FRAMES = 50_000  # a whole slide in tiles has about as many
@@ -74,7 +75,7 @@ def read_header(content: bytes) -> tuple[Dataset, str]:
     if uid == DEFLATED:
         content = inflate(content, start)
     try:
-        header = dcmread(io.BytesIO(content), specific_tags=list(IMAGE_TAGS), force=True)
+        header = _tags(content)
     except HEADER_ERRORS:
         if uid:
             check_syntax(uid)  # an encoding that is not read explains why its header is not
@@ -85,6 +86,14 @@ def read_header(content: bytes) -> tuple[Dataset, str]:
     if not _has_pixels(header) or "Rows" not in header or "Columns" not in header:
         raise DataError("D02", "The DICOM file holds no pixels")
     return header, uid or _guessed_syntax(header)
+
+
+def _tags(content: bytes) -> Dataset:
+    header = dcmread(io.BytesIO(content), specific_tags=list(IMAGE_TAGS), force=True)
+    if len(header) or content[-8:] == DELIMITER:
+        return header
+    # pydicom drops everything when a file ends inside its pixels: give it the end it looks for.
+    return dcmread(io.BytesIO(content + DELIMITER), specific_tags=list(IMAGE_TAGS), force=True)
 
 
 def _check_kind(header: Dataset) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import threading
@@ -23,6 +24,7 @@ from core.data.decode import AHEAD, DecoderPool
 from core.data.frames import chosen_frames
 from core.data.ledger import Ledger
 from core.data.picture import Failure, Picture, Place, Raster
+from core.errors import DataError
 from tests.data.conftest import MakeDicom, ReadAll
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="needs signals")
@@ -71,11 +73,9 @@ def test_every_frame_is_a_picture_of_its_own(make_dicom: MakeDicom, read_all: Re
 
 
 def test_a_damaged_frame_costs_itself(make_dicom: MakeDicom, read_all: ReadAll) -> None:
-    from io import BytesIO
-
     encoded = []
     for value in (10, 90, 200):
-        written = BytesIO()
+        written = io.BytesIO()
         Image.new("L", (8, 8), value).save(written, "JPEG")
         encoded.append(written.getvalue())
     encoded[1] = encoded[1][:20] + bytes(100)
@@ -90,6 +90,28 @@ def test_a_damaged_frame_costs_itself(make_dicom: MakeDicom, read_all: ReadAll) 
     assert third.marks.lossy
     assert isinstance(second, Failure)
     assert (second.code, second.frame, second.frames) == ("D31", 1, 3)
+
+
+@pytest.mark.filterwarnings("ignore:End of file:UserWarning")
+def test_a_film_cut_short_loses_its_last_frame_alone(
+    make_dicom: MakeDicom, read_all: ReadAll
+) -> None:
+    encoded = []
+    for value in (10, 90, 200):
+        written = io.BytesIO()
+        Image.new("L", (8, 8), value).save(written, "JPEG")
+        encoded.append(written.getvalue())
+    base, syntax = np.zeros((8, 8), np.uint8), "1.2.840.10008.1.2.4.50"
+    film = make_dicom(base, syntax=syntax, NumberOfFrames=3, PixelData=encapsulate(encoded))
+    assert [type(result) for result in read_all(film[:-8])] == [Raster] * 3  # only its end is gone
+    first, second, third = read_all(film[:-60])
+    assert isinstance(first, Raster)
+    assert isinstance(second, Raster)
+    assert isinstance(third, Failure)
+    assert (third.code, third.frame) == ("D12", 2)
+    single = make_dicom(base, syntax=syntax, PixelData=encapsulate(encoded[:1]))
+    with pytest.raises(DataError, match=r"D12.*bytes"):
+        read_all(single[:-60])
 
 
 def enhanced(make_dicom: MakeDicom) -> bytes:
