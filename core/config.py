@@ -52,7 +52,25 @@ class PixelSettings(Settings):
     )
     window: Window | None = Field(
         None,
-        description="One window for every DICOM image; empty means the window each file names.",
+        description="One window for every DICOM image or volume; empty lets `window_name` decide.",
+    )
+    window_name: str = Field(
+        "",
+        max_length=64,
+        description="A CT preset ('lung', 'bone', ...), 'file' for the window a file names first, "
+        "'window 2', or a window's explanation in the file; empty takes the modality's default.",
+    )
+    frames: Literal["all", "middle", "every"] = Field(
+        "all",
+        description="Which pictures of a file that holds several: all, the middle one, or every "
+        "n-th.",
+    )
+    every_nth: int = Field(
+        10, ge=1, le=10_000, description="With frames 'every': the step from one to the next."
+    )
+    slice_axis: Literal["auto", "axial", "coronal", "sagittal"] = Field(
+        "auto",
+        description="How volumes (NIfTI, MHA, NRRD) are cut; 'auto' cuts where pixels are finest.",
     )
 
 
@@ -60,13 +78,23 @@ class DataSettings(Settings):
     """Where the images are and where their labels come from."""
 
     source: str = Field(
-        description="A folder of images, or 'demo' for the synthetic phantom images.", min_length=1
+        description="A folder, a zip archive or one file of images, or 'demo' for the synthetic "
+        "phantom images.",
+        min_length=1,
     )
-    labels: Literal["auto", "folders", "csv", "none"] = Field(
+    labels: Literal["auto", "folders", "csv", "file", "tag", "none"] = Field(
         "auto",
-        description="Labels from the class folders, from a table, whichever is found, or none.",
+        description="Labels from the class folders, a table, inside the files (MedMNIST), a DICOM "
+        "tag, whichever of the first three is found, or none.",
     )
-    table: str = Field("labels.csv", description="Name of the label table inside the folder.")
+    label_tag: str = Field(
+        "",
+        max_length=64,
+        description="With labels 'tag': keyword or number of the DICOM tag that holds the class.",
+    )
+    table: str = Field(
+        "labels.csv", description="Name of the label table (CSV or TSV) inside the folder."
+    )
     file_column: str = Field("file", description="Column of the table that names the file.")
     label_columns: tuple[str, ...] = Field(
         ("label",),
@@ -75,6 +103,10 @@ class DataSettings(Settings):
     )
     patient_column: str = Field(
         "patient_id", description="Column that names the patient, used when the header does not."
+    )
+    split_column: str = Field(
+        "split",
+        description="Column that proposes training, validation or test, where there is one.",
     )
     patient_pattern: str = Field(
         "", description="Regular expression whose first group is the patient in a file's name."

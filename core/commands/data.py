@@ -69,7 +69,7 @@ def _config(source: str, table: str, pattern: str, title: str, *, new_split: boo
     if source.endswith(".json"):
         if table or pattern:
             raise ConfigError(
-                "C15",
+                "C17",
                 "A configuration file already says how the data are read",
                 todo="Change them there, or name the folder instead.",
             )

@@ -11,7 +11,7 @@ from core.data.near import resembles
 
 
 def identical_images(images: pd.DataFrame) -> list[list[int]]:
-    """Groups of rows whose file or whose decoded pixels are equal.
+    """Groups of rows whose file and frame or whose decoded pixels are equal.
 
     Args:
         images: Usable rows of a manifest.
@@ -20,9 +20,11 @@ def identical_images(images: pd.DataFrame) -> list[list[int]]:
         Positions (not index labels) in `images`; every group has at least two.
     """
     pairs: list[tuple[int, int]] = []
-    for column in ("sha256", "pixels_sha256"):
+    frames = zip(images["sha256"], images["frame"], strict=True)  # a file's frames share its hash
+    files = [f"{text}#{frame}" if text else "" for text, frame in frames]
+    for names in (files, images["pixels_sha256"]):
         first: dict[str, int] = {}
-        for position, text in enumerate(images[column]):
+        for position, text in enumerate(names):
             if text:
                 pairs.append((first.setdefault(text, position), position))
     groups: dict[int, list[int]] = {}

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
 from core.config import PixelSettings
 from core.data.hashes import perceptual_hash
 from core.data.keys import keyed_hash
-from core.data.picture import Array, Picture, Pixels, Raster
+from core.data.picture import Array, Picture, Pixels, Place, Raster
 
 
 def fit_picture(raster: Raster, settings: PixelSettings, sha256: str, key: bytes) -> Picture:
@@ -18,7 +20,7 @@ def fit_picture(raster: Raster, settings: PixelSettings, sha256: str, key: bytes
         raster: The image as its reader decoded it.
         settings: Side of the square, and whether to pad or to stretch.
         sha256: Of the source file.
-        key: Site key; the patient's number is replaced by its keyed hash here.
+        key: Site key; the numbers of patient, study and series are replaced by keyed hashes here.
     """
     height, width = raster.pixels.shape[:2]
     channels = _channels(raster.pixels)
@@ -34,6 +36,23 @@ def fit_picture(raster: Raster, settings: PixelSettings, sha256: str, key: bytes
         decoder=raster.decoder,
         window=raster.window,
         notes="; ".join(raster.notes),
+        place=_hashed(raster.place, key),
+        marks=raster.marks,
+        given=raster.given,
+    )
+
+
+def _hashed(place: Place, key: bytes) -> Place:
+    """The same place without the numbers of its examination, series and object."""
+
+    def hashed(kind: str, text: str) -> str:
+        return keyed_hash(key, kind, text) if text else ""
+
+    return replace(
+        place,
+        study=hashed("study", place.study),
+        series=hashed("series", place.series),
+        instance=hashed("instance", place.instance),
     )
 
 

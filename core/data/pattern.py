@@ -135,7 +135,7 @@ def preview_pattern(names: Sequence[str], pattern: str) -> PatternPreview:
         pattern: A regular expression whose first group is the patient.
 
     Raises:
-        ConfigError: C11, it is no pattern; C14, it takes too long.
+        ConfigError: C11, it is no pattern; C16, it takes too long.
     """
     compiled = compile_pattern(pattern)
     if compiled is None:
@@ -152,7 +152,7 @@ def preview_pattern(names: Sequence[str], pattern: str) -> PatternPreview:
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         raise ConfigError(
-            "C14",
+            "C16",
             "The patient pattern takes too long on these file names",
             item="data.patient_pattern",
             todo="Make it simpler; avoid a repetition inside a repetition.",

@@ -7,6 +7,7 @@ of one picture's own extremes unless the record says so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +15,21 @@ import numpy as np
 from core.config import Window
 from core.data.picture import Array
 
-FALLBACK_PERCENTILES = (0.5, 99.5)  # clips burnt-in marks and metal, keeps the anatomy
+FALLBACK_PERCENTILES = (1.0, 99.0)  # clips burnt-in marks and metal, keeps the anatomy
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
+# Width and centre in Hounsfield units as OHIF and Orthanc Stone offer them (`interface.md` f).
+PRESETS: Mapping[str, Window] = {
+    "soft tissue": Window(center=40, width=400),
+    "lung": Window(center=-600, width=1500),
+    "liver": Window(center=90, width=150),
+    "bone": Window(center=480, width=2500),
+    "brain": Window(center=40, width=80),
+    "angio": Window(center=300, width=600),
+}
+DEFAULT_PRESET = "soft tissue"
+FROM_FILE = "file"
+HOUNSFIELD = "HU"
+UNKNOWN_UNIT = "?"  # a volume's: it may be Hounsfield units, as only the user can know
 
 
 @dataclass(frozen=True)
@@ -24,6 +38,7 @@ class Table:
 
     first: int
     values: Array
+    name: str = ""
 
     def apply(self, stored: Array) -> Array:
         """Map each value (rounded to an integer) to float64."""
@@ -36,16 +51,18 @@ class Grey:
     """What a header says about its grey values.
 
     Attributes:
-        bits: Bits stored, in [1, 32].
+        bits: Bits stored, in [1, 64].
         signed: Whether stored values are two's complement.
         slope: Factor of the modality step; finite and not 0.
         intercept: Summand of the modality step.
         modality_table: Replaces slope and intercept.
         windows: (center, width) pairs as the file lists them, valid or not.
+        names: The windows' explanations, as far as there are; free text of the header.
         function: VOI LUT function, as the file spells it.
-        voi_table: Takes precedence over the windows.
+        voi_tables: Take precedence over the windows.
         inverted: MONOCHROME1: the smallest value is white.
         padding: Inclusive range of stored values outside the picture, or None.
+        unit: Of the values after the modality step: `HOUNSFIELD`, `UNKNOWN_UNIT` or ``""``.
     """
 
     bits: int
@@ -54,10 +71,12 @@ class Grey:
     intercept: float = 0.0
     modality_table: Table | None = None
     windows: tuple[tuple[float, float], ...] = ()
+    names: tuple[str, ...] = ()
     function: str = "LINEAR"
-    voi_table: Table | None = None
+    voi_tables: tuple[Table, ...] = ()
     inverted: bool = False
-    padding: tuple[int, int] | None = None
+    padding: tuple[float, float] | None = None
+    unit: str = ""
 
 
 def modality_values(stored: Array, grey: Grey) -> Array:
@@ -88,20 +107,23 @@ def windowed(values: Array, center: float, width: float, function: str) -> Array
     return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0.0, 1.0)
 
 
-def render(stored: Array, grey: Grey, fixed: Window | None) -> tuple[Array, str]:
+def render(stored: Array, grey: Grey, fixed: Window | None, wanted: str = "") -> tuple[Array, str]:
     """Turn stored grey values into a picture.
 
     Args:
-        stored: ``[H, W]`` integers, unused bits removed.
+        stored: ``[H, W]`` numbers, unused bits removed.
         grey: The header's word on them.
         fixed: The user's window for all images, in modality units; LINEAR_EXACT is used for it.
+        wanted: The user's choice among the windows: see `PixelSettings.window_name`.
 
     Returns:
         ``[H, W]`` float32 in [0, 1], more is brighter, padding 0; and the window in words.
     """
-    outside = _padding_mask(stored, grey)
+    outside = _outside(stored, grey)
+    if outside is not None and stored.dtype.kind == "f":
+        stored = np.where(np.isfinite(stored), stored, 0)
     values = modality_values(stored, grey)
-    shown, words = _apply_voi(values, grey, fixed, outside)
+    shown, words = _apply_voi(values, grey, fixed, wanted.strip().casefold(), outside)
     if grey.inverted:
         shown = 1.0 - shown
         words += "; MONOCHROME1 inverted"
@@ -125,24 +147,57 @@ def _function(grey: Grey) -> str:
 
 
 def _apply_voi(
-    values: Array, grey: Grey, fixed: Window | None, outside: Array | None
+    values: Array, grey: Grey, fixed: Window | None, wanted: str, outside: Array | None
 ) -> tuple[Array, str]:
+    """The first of: the user's window, preset or choice; the modality's default; the file's."""
     if fixed is not None:
-        words = f"chosen {fixed.center:g}/{fixed.width:g} LINEAR_EXACT"
-        return windowed(values, fixed.center, fixed.width, "LINEAR_EXACT"), words
-    if grey.voi_table is not None:
-        table = grey.voi_table
-        low, high = float(table.values.min()), float(table.values.max())
-        return _scaled(table.apply(values), low, high), f"file table of {len(table.values)} values"
-    usable = valid_windows(grey)
-    if usable:
-        place, center, width = usable[0]
-        words = f"file {place} of {len(grey.windows)}: {center:g}/{width:g} {_function(grey)}"
-        if grey.function not in FUNCTIONS:
-            words += " (unknown function ignored)"
-        return windowed(values, center, width, _function(grey)), words
-    shown, words = _fallback(values, grey, outside)
-    return shown, words + (" (window ignored)" if grey.windows else " (no window)")
+        return _fixed(values, fixed, "chosen")
+    if wanted in PRESETS and grey.unit in {HOUNSFIELD, UNKNOWN_UNIT}:
+        return _fixed(values, PRESETS[wanted], f"preset {wanted}")
+    remark = "" if wanted in {"", FROM_FILE} else " (not the window chosen, which it lacks)"
+    if remark and (named := _named(values, grey, wanted)) is not None:
+        return named
+    if grey.unit == HOUNSFIELD and wanted != FROM_FILE:
+        shown, words = _fixed(values, PRESETS[DEFAULT_PRESET], f"preset {DEFAULT_PRESET}")
+    elif grey.voi_tables:
+        shown, words = _tabled(values, grey.voi_tables[0])
+    elif usable := valid_windows(grey):
+        shown, words = _from_file(values, grey, usable[0])
+    else:
+        shown, words = _fallback(values, grey, outside)
+        words += " (window ignored)" if grey.windows else " (no window)"
+    return shown, words + remark
+
+
+def _named(values: Array, grey: Grey, wanted: str) -> tuple[Array, str] | None:
+    """The file's window of that explanation or place in the list, if it has one that is valid."""
+    for place, table in enumerate(grey.voi_tables, start=1):
+        if wanted in {table.name.casefold(), f"table {place}"}:
+            return _tabled(values, table)
+    for window in valid_windows(grey):
+        place = window[0]
+        name = grey.names[place - 1].casefold() if place <= len(grey.names) else ""
+        if wanted in {name, f"window {place}"}:
+            return _from_file(values, grey, window)
+    return None
+
+
+def _fixed(values: Array, window: Window, why: str) -> tuple[Array, str]:
+    shown = windowed(values, window.center, window.width, "LINEAR_EXACT")
+    return shown, f"{why} {window.center:g}/{window.width:g} LINEAR_EXACT"
+
+
+def _tabled(values: Array, table: Table) -> tuple[Array, str]:
+    low, high = float(table.values.min()), float(table.values.max())
+    return _scaled(table.apply(values), low, high), f"file table of {len(table.values)} values"
+
+
+def _from_file(values: Array, grey: Grey, window: tuple[int, float, float]) -> tuple[Array, str]:
+    place, center, width = window
+    words = f"file {place} of {len(grey.windows)}: {center:g}/{width:g} {_function(grey)}"
+    if grey.function not in FUNCTIONS:
+        words += " (unknown function ignored)"
+    return windowed(values, center, width, _function(grey)), words
 
 
 def _fallback(values: Array, grey: Grey, outside: Array | None) -> tuple[Array, str]:
@@ -158,15 +213,19 @@ def _fallback(values: Array, grey: Grey, outside: Array | None) -> tuple[Array, 
     if high <= low:  # a picture of nearly one value: keep what little it has
         low, high = float(inside.min()), float(inside.max())
     lower, upper = FALLBACK_PERCENTILES
-    return _scaled(values, low, high), f"percentiles {lower}-{upper}: {low:g}..{high:g}"
+    return _scaled(values, low, high), f"percentiles {lower:g}-{upper:g}: {low:g}..{high:g}"
 
 
 def _scaled(values: Array, low: float, high: float) -> Array:
     return np.clip((values - low) / (high - low if high > low else 1.0), 0.0, 1.0)
 
 
-def _padding_mask(stored: Array, grey: Grey) -> Array | None:
-    if grey.padding is None:
-        return None
-    mask = (stored >= min(grey.padding)) & (stored <= max(grey.padding))
-    return np.asarray(mask) if mask.any() else None
+def _outside(stored: Array, grey: Grey) -> Array | None:
+    """Where there is no picture: padding, and numbers that are none."""
+    mask = None
+    if grey.padding is not None:
+        mask = (stored >= min(grey.padding)) & (stored <= max(grey.padding))
+    if stored.dtype.kind == "f":
+        odd = ~np.isfinite(stored)
+        mask = odd if mask is None else mask | odd
+    return mask if mask is not None and mask.any() else None

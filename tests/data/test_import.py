@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from core.config import DataSettings
-from core.data import scan
+from core.data import sources
 from core.data.cache import PixelCache
 from core.data.keys import keyed_hash, site_key
 from core.data.manifest import Dataset, open_dataset, read_paths, save_manifest
@@ -120,7 +120,7 @@ def test_an_unchanged_source_is_not_read_again(
         raise AssertionError("the source is read again")
 
     with monkeypatch.context() as patched:
-        patched.setattr(scan, "sniff_files", unwanted)
+        patched.setattr(sources, "sniff_files", unwanted)
         second = import_dataset(settings(source), workspace, Listening())
     assert second.sha256 == first.sha256
     pd.testing.assert_frame_equal(first.images, second.images)

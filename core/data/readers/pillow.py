@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.config import PixelSettings
-from core.data.picture import Raster
+from core.data.picture import Failure, Marks, Raster
 from core.data.readers.base import READERS
 from core.errors import DataError
 
@@ -31,6 +32,7 @@ class PillowReader:
 
     suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
     damaged = ("P10", "The picture is damaged or cut short")
+    labelled = False
 
     def recognises(self, head: bytes) -> bool:
         """By signature; a BMP also by the size of its second header, as two letters are few."""
@@ -45,8 +47,10 @@ class PillowReader:
             }
         return head.startswith(SIGNATURES)
 
-    def read(self, content: bytes, settings: PixelSettings, temporary: Path) -> Raster:
-        """Decode the picture.
+    def read(
+        self, content: bytes, settings: PixelSettings, temporary: Path
+    ) -> Iterator[Raster | Failure]:
+        """Decode the picture; these files hold one each.
 
         Raises:
             DataError: P10 damaged, P11 too large, P14 several pictures, P15 colours, P16 range.
@@ -59,12 +63,20 @@ class PillowReader:
             raise DataError("P14", "The file holds several pictures", todo="Save one per file.")
         if image.format == "PNG" and content[24] == 16 and image.mode in {"RGB", "RGBA", "LA"}:
             notes.append("16-bit colour reduced to 8 bits")
+        marks = Marks(lossy=image.format in {"JPEG", "MPO"})
         image.load()
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I;16"):
-            return _sixteen_bits(upright, notes)
-        plain = _plain(upright, notes)
-        return Raster(np.asarray(plain), 8, "", _decoder(), "full range 0..255", notes=tuple(notes))
+            yield _sixteen_bits(upright, notes)
+            return
+        pixels = np.asarray(_plain(upright, notes))
+        yield Raster(
+            pixels, 8, "", _decoder(), "full range 0..255", notes=tuple(notes), marks=marks
+        )
+
+    def tag(self, content: bytes, name: str) -> str:
+        """Pictures have no header fields to label by."""
+        return ""
 
 
 def _opened(content: bytes) -> Image.Image:
