@@ -107,7 +107,7 @@ class _Import:
         """Decode everything into `building`; the data set returned names `folder`."""
         listing: Listing = self.source.listing
         found = [file.relative for file in listing.found]
-        labelling = label_files(self.source.root, found, self.settings)
+        labelling = label_files(self.source.root, found, self.settings, self.source.path)
         self.reporter.phase("import", f"Reading {len(found)} files")
         require_room(building, len(found), self.settings.pixels.size_px)
         channels = self._decode(labelling, building)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from core.errors import DataError
 
@@ -33,11 +33,16 @@ class Table:
     notes: tuple[str, ...] = ()
 
 
-def find_table(folder: Path, name: str) -> Path:
-    """The table of that name, or the same name with another usual ending; it may not exist."""
-    named = folder / name
-    others = (named.with_suffix(ending) for ending in TABLE_ENDINGS)
-    return next((path for path in (named, *others) if path.is_file()), named)
+def find_table(place: Callable[[str], Path], name: str) -> Path:
+    """The table of that name, or the same name with another usual ending; it may not exist.
+
+    Args:
+        place: Where a file of the source lies.
+        name: The table's name in the source.
+    """
+    others = (str(PurePosixPath(name).with_suffix(ending)) for ending in TABLE_ENDINGS)
+    paths = [place(other) for other in (name, *others)]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def read_table(path: Path) -> Table:

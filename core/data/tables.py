@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -65,13 +65,19 @@ class Labelling:
     notes: tuple[str, ...] = ()
 
 
-def label_files(root: Path, files: Sequence[str], settings: DataSettings) -> Labelling:
+def label_files(
+    root: Path,
+    files: Sequence[str],
+    settings: DataSettings,
+    place: Callable[[str], Path] | None = None,
+) -> Labelling:
     """Find the label of every file.
 
     Args:
         root: The source folder; the label table is looked for in it.
         files: Relative posix paths of the images found.
         settings: Where labels are.
+        place: Where a file of the source lies, if not under its own name below `root`.
 
     Raises:
         DataError: L10 to L15, the table or the folders cannot be used at all.
@@ -79,7 +85,7 @@ def label_files(root: Path, files: Sequence[str], settings: DataSettings) -> Lab
     if settings.labels in {"none", "file", "tag"}:  # known, if at all, when the files are read
         task = Task.MULTILABEL if settings.labels == "none" else Task.MULTICLASS
         return Labelling({file: Label() for file in files}, (), task)
-    table = find_table(root, settings.table)
+    table = find_table(place or root.joinpath, settings.table)
     if settings.labels == "csv" or (settings.labels == "auto" and table.is_file()):
         labelling = label_by_table(read_table(table), files, settings)
     else:
@@ -190,15 +196,17 @@ def _check_columns(table: Table, settings: DataSettings) -> None:
 def _remarks(table: Table, settings: DataSettings, repeated: list[int]) -> list[str]:
     found = []
     if repeated:
-        found.append(f"{_rows(repeated)} of the table repeat an earlier row for the same file.")
+        found.append(
+            f"Repeats of an earlier row for the same file: {_rows(repeated)} of the table."
+        )
     column = settings.split_column
     strange = [
         line for line, row in table.rows if row.get(column, "").casefold() not in {*PARTS, ""}
     ]
     if strange:
         found.append(
-            f"{_rows(strange)} of the table name another part than training, validation and test "
-            f"in column {column!r}; they propose nothing."
+            f"Column {column!r} names another part than training, validation and test in "
+            f"{_rows(strange)} of the table; nothing is proposed there."
         )
     return found
 
@@ -206,7 +214,7 @@ def _remarks(table: Table, settings: DataSettings, repeated: list[int]) -> list[
 def _rows(lines: list[int]) -> str:
     named = ", ".join(map(str, lines[:NAMED_ROWS]))
     more = f" and {len(lines) - NAMED_ROWS} more" if len(lines) > NAMED_ROWS else ""
-    return f"Row {named}" if len(lines) == 1 else f"Rows {named}{more}"
+    return f"row {named}" if len(lines) == 1 else f"rows {named}{more}"
 
 
 def _classes(labels: Iterable[Label], settings: DataSettings) -> tuple[str, ...]:

@@ -168,14 +168,16 @@ def test_a_table_with_gaps(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs modes")
-def test_a_read_only_folder(
+def test_case_39_a_read_only_folder(
     tmp_path: Path, workspace: Path, write_picture: Callable[..., Path]
 ) -> None:
     root = tmp_path / "fixed"
     write_picture(root / "a" / "1.png", 1)
     (root / "a").chmod(0o500)
     root.chmod(0o500)
+    before = state(root)
     dataset = import_dataset(settings(root), workspace, Listening())
+    assert state(root) == before
     root.chmod(0o700)
     (root / "a").chmod(0o700)
     assert len(dataset.usable()) == 1
