@@ -16,7 +16,7 @@ from core.files import sha256_json
 
 SAME_MM = 0.01  # positions closer than this are one
 GAP = 1.5  # a step that many times the usual one leaves out a slice
-LEAST_STEPS = 2  # fewer steps say nothing about the usual one
+LEAST_STEPS = 3  # fewer steps say nothing about the usual one
 NAMED = 3  # gaps that a note names before it only counts
 
 
@@ -100,9 +100,9 @@ def _missing(positions: np.ndarray) -> list[tuple[int, int]]:
         return []
     usual = float(np.sort(real)[(len(real) - 1) // 2])  # the lower median
     wide = np.flatnonzero(steps > GAP * usual)
-    if len(wide) * 3 > len(real):
-        return []
-    return [(int(place) + 1, max(1, round(float(steps[place]) / usual) - 1)) for place in wide]
+    gaps = [(int(place) + 1, max(1, round(float(steps[place]) / usual) - 1)) for place in wide]
+    few = len(wide) * 3 <= len(real) and sum(missing for _, missing in gaps) <= len(positions)
+    return gaps if few else []
 
 
 def _joined(parts: Iterable[object]) -> str:

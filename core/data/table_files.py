@@ -40,8 +40,8 @@ def find_table(place: Callable[[str], Path], name: str) -> Path:
         place: Where a file of the source lies.
         name: The table's name in the source.
     """
-    others = (str(PurePosixPath(name).with_suffix(ending)) for ending in TABLE_ENDINGS)
-    paths = [place(other) for other in (name, *others)]
+    stem = name.removesuffix(PurePosixPath(name).suffix)
+    paths = [place(name), *(place(stem + ending) for ending in TABLE_ENDINGS)]
     return next((path for path in paths if path.is_file()), paths[0])
 
 

@@ -72,10 +72,8 @@ def check_volume(content: bytes) -> VolumeFile:
     if kind == "nifti":
         return VolumeFile(_checked_nifti(_unpacked(content)), "NiftiImageIO", ".nii")
     if kind == "nrrd":
-        _check_nrrd(content)
-        return VolumeFile(content, "NrrdImageIO", ".nrrd")
-    _check_meta(content)
-    return VolumeFile(content, "MetaImageIO", ".mha")
+        return VolumeFile(_checked_nrrd(content), "NrrdImageIO", ".nrrd")
+    return VolumeFile(_checked_meta(content), "MetaImageIO", ".mha")
 
 
 def _unpacked(content: bytes) -> bytes:
@@ -152,51 +150,76 @@ def _as_nifti1(plain: bytes, order: str) -> bytes:
     return bytes(header) + plain[start:]
 
 
-def _check_sizes(sizes: tuple[int, ...], voxel: int, there: int) -> None:
-    """Compare what a header announces with what is there (-1: packed, as ITK will find out)."""
+def _check_sizes(sizes: tuple[int, ...], voxel: int, there: int | None = None) -> None:
+    """Compare what a header announces with what is possible, and with what is there."""
     if not sizes or any(size < 1 for size in sizes):
         raise _damaged()
     needed = math.prod(sizes) * voxel
     if needed > LARGEST_VOLUME:
         raise _too_large()
-    if 0 <= there < needed:
+    if there is not None and there < needed:
         raise DataError("P20", f"The volume is cut short ({there} of {needed} bytes)")
 
 
-def _check_meta(content: bytes) -> None:
+def _checked_meta(content: bytes) -> bytes:
+    """The same MHA, unpacked: ITK reads damaged packed data without a word."""
     found = re.search(rb"^ElementDataFile *= *([^\r\n]*)\r?\n", content[:65536], re.MULTILINE)
     if found is None:
         raise _damaged()
     if found[1].strip().upper() != b"LOCAL":
         raise _elsewhere()
-    fields = _fields(content[: found.start()], "=")
+    head, numbers = content[: found.start()], content[found.end() :]
+    fields = _fields(head, "=")
     sizes = _whole_numbers(fields.get("dimsize", ""))
     kind = fields.get("elementtype", "").upper()
     channels = fields.get("elementnumberofchannels", "1")
     if kind not in META_TYPES or channels not in {"1", "3"} or not 2 <= len(sizes) <= 4:
         raise _unknown()
-    packed = fields.get("compresseddata", "false").casefold() == "true"
-    there = -1 if packed else len(content) - found.end()
     if fields.get("binarydata", "true").casefold() != "true":
         raise _unknown()
-    _check_sizes(sizes, META_TYPES[kind] * int(channels), there)
+    voxel = META_TYPES[kind] * int(channels)
+    if fields.get("compresseddata", "false").casefold() == "true":
+        numbers = _inflated(numbers, sizes, voxel)
+        head = re.sub(rb"(?m)^CompressedData(Size)? *=[^\r\n]*\r?\n", b"", head)
+    _check_sizes(sizes, voxel, len(numbers))
+    return head + b"ElementDataFile = LOCAL\n" + numbers
 
 
-def _check_nrrd(content: bytes) -> None:
+def _checked_nrrd(content: bytes) -> bytes:
+    """The same NRRD, unpacked, for the same reason."""
     found = re.search(rb"\r?\n\r?\n", content[:65536])
     if found is None:
         raise _elsewhere() if b"data" in content[:65536] else _damaged()
-    fields = _fields(content[: found.start()], ":")
+    head, numbers = content[: found.start()], content[found.end() :]
+    fields = _fields(head, ":")
     if "datafile" in fields:
         raise _elsewhere()
     sizes, kind = _whole_numbers(fields.get("sizes", "")), fields.get("type", "").casefold()
-    known = fields.get("encoding", "").casefold() in {"raw", "gzip", "gz"}
-    if kind not in NRRD_TYPES or not known or not 2 <= len(sizes) <= 4:
+    encoding = fields.get("encoding", "").casefold()
+    if kind not in NRRD_TYPES or not 2 <= len(sizes) <= 4:
         raise _unknown()
-    if fields.get("lineskip", "0") != "0" or fields.get("byteskip", "0") != "0":
+    skips = {fields.get("lineskip", "0"), fields.get("byteskip", "0")}
+    if encoding not in {"raw", "gzip", "gz"} or skips != {"0"}:
         raise _unknown()
-    raw = fields["encoding"].casefold() == "raw"
-    _check_sizes(sizes, NRRD_TYPES[kind], len(content) - found.end() if raw else -1)
+    if encoding != "raw":
+        numbers = _inflated(numbers, sizes, NRRD_TYPES[kind])
+        head = re.sub(rb"(?mi)^encoding *:[^\r\n]*", b"encoding: raw", head)
+    _check_sizes(sizes, NRRD_TYPES[kind], len(numbers))
+    return head + b"\n\n" + numbers
+
+
+def _inflated(packed: bytes, sizes: tuple[int, ...], voxel: int) -> bytes:
+    """Exactly the numbers announced, from a zlib or gzip stream."""
+    _check_sizes(sizes, voxel)
+    needed = math.prod(sizes) * voxel
+    unpack = zlib.decompressobj(wbits=47)  # either kind
+    try:
+        plain = unpack.decompress(packed, needed + 1)
+    except zlib.error as error:
+        raise _damaged() from error
+    if len(plain) != needed:
+        raise _damaged()
+    return plain
 
 
 def _fields(head: bytes, separator: str) -> Mapping[str, str]:

@@ -18,7 +18,8 @@ from core.data.cache import PixelCache
 from core.data.keys import keyed_hash, site_key
 from core.data.manifest import Dataset, open_dataset, read_paths, save_manifest
 from core.data.scan import import_dataset
-from core.errors import ConfigError, DataError
+from core.data.split import check_split
+from core.errors import ConfigError, DataError, SplitError
 from core.types import SilentReporter, SplitName, Stopped, Task
 
 
@@ -182,6 +183,62 @@ def test_case_39_a_read_only_folder(
     (root / "a").chmod(0o700)
     assert len(dataset.usable()) == 1
     assert "No patient is named for 1 of 1 images" in dataset.notes[0]
+
+
+def test_case_38_names_of_every_kind(
+    tmp_path: Path, workspace: Path, write_picture: Callable[..., Path]
+) -> None:
+    root = tmp_path / "Ünï cöde #1%&"
+    names = ["a b/ü#%&.png", "a b/line\nbreak.png", "数据/画像.png", "‮rtl/x.png"]
+    deep = "/".join(["deep" * 10] * 5) + "/" + "n" * 40 + ".png"
+    assert len(deep) > 240
+    if os.name != "posix":
+        names = [name for name in names if "\n" not in name]
+    for seed, name in enumerate([*names, deep]):
+        write_picture(root / name, seed)
+    dataset = import_dataset(settings(root), workspace, Listening())
+    assert len(dataset.usable()) == len(names) + 1
+    assert set(read_paths(dataset.folder).values()) == {*names, deep}
+    assert "rtl" in dataset.classes  # without its direction mark
+
+
+class Unplugging(Listening):
+    """Takes the source away after `done` files."""
+
+    def __init__(self, source: Path, done: int) -> None:
+        super().__init__()
+        self.source, self.at = source, done
+
+    def progress(self, done: int, total: int) -> None:
+        super().progress(done, total)
+        if done == self.at:
+            self.source.rename(self.source.with_name("gone"))
+
+
+def test_case_41_a_drive_that_goes_away(
+    tmp_path: Path, workspace: Path, write_picture: Callable[..., Path]
+) -> None:
+    root = tmp_path / "stick"
+    for number in range(60):
+        write_picture(root / "a" / f"{number}.png", number)
+    with pytest.raises(DataError, match=r"I01.*disappeared; \d+ of 60 files had been read"):
+        import_dataset(settings(root), workspace, Unplugging(root, 12))
+    assert list((workspace / "datasets").iterdir()) == []
+    (tmp_path / "gone").rename(root)
+    assert len(import_dataset(settings(root), workspace, Listening()).usable()) == 60
+
+
+def test_case_42_one_picture_under_two_labels_or_in_two_parts(
+    source: Path, workspace: Path
+) -> None:
+    dataset = import_dataset(settings(source), workspace, Listening())
+    conflict = dataset.images[dataset.images["code"] == "L07"]
+    assert conflict["labels"].tolist() == [["sick"], ["well"]]
+    assert conflict["pixels_sha256"].nunique() == 1
+    same = dataset.images.assign(split="train")
+    same.loc[conflict.index, ["code", "split"]] = [["", "train"], ["", "test"]]
+    with pytest.raises(SplitError, match=r"T04.*1 times one picture is in two parts"):
+        check_split(same)
 
 
 def test_what_cannot_be_imported(tmp_path: Path, workspace: Path) -> None:
