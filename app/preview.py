@@ -140,7 +140,7 @@ def _pattern(pattern: str, images: list[str]) -> list[str]:
 
 def _search(pattern: str, names: list[str]) -> list[str | None] | None:
     """What the pattern finds in every name, in a process of its own; None if it takes too long."""
-    hidden = {"creationflags": subprocess.CREATE_NO_WINDOW} if sys.platform == "win32" else {}
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # of Windows
     try:
         done = subprocess.run(
             [sys.executable, "-I", "-S", "-c", SEARCH],
@@ -150,7 +150,7 @@ def _search(pattern: str, names: list[str]) -> list[str | None] | None:
             encoding="utf-8",
             timeout=PATIENCE_S,
             check=True,
-            **hidden,
+            creationflags=flags,
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
         return None
