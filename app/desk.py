@@ -158,11 +158,14 @@ class Desk:
         return folder.path / file
 
     def forget_table(self, task: str) -> None:
-        """Delete a table of predictions; what is at work is to be stopped first."""
-        folder = self.observer.tasks.open(task)
-        if read_request(folder)["kind"] != "predict":
+        """Delete a table of predictions, and the images if they were dropped on the page."""
+        asked = read_request(self.observer.tasks.open(task))
+        if asked["kind"] != "predict":
             raise RunError("R68", text.NO_TABLE, todo=text.NO_TABLE_TODO)
         self.observer.tasks.delete(task)
+        place = Path(asked["request"]["path"])
+        if place.parent.parent == self.incoming.folder:
+            self.incoming.remove(place.parent.name)
         self.observer.forget()
 
     def sealed(self, name: str) -> dict[str, Any]:

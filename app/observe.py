@@ -86,6 +86,7 @@ class Watch:
             "text": str(self._lifecycle.get("text", "")),
             "waits_for": str(self._lifecycle.get("waits_for", "")),
             "saved": self._saved,
+            "finishing": self.folder.finish_now.exists(),
             "failure": self._failure() if state is RunStatus.FAILED else None,
             "alerts": self._alerts[-30:],
             "points": len(self.rows),

@@ -24,6 +24,7 @@ const TEXT = {
   extendLabel: 'Further passes over the training images',
   extendTotal: (total) => `${total} passes in all. The schedules are planned anew for that, so the learning rate rises again at the seam.`,
   extendButton: 'Go on training',
+  lost: {code: 'E30', what: 'There is no connection to Bedside.', item: '', todo: 'Wait until it is back, look whether anything has changed, and try again.'},
 };
 const LIVE = ['queued', 'running', 'stopping'];
 const RESUMABLE = ['stopped', 'interrupted', 'failed', 'created'];
@@ -55,8 +56,7 @@ export function makeActions(complaints, onDone) {
       await refresh();
       onDone(name, answer);
     } catch (error) {
-      if (!error.facts) throw error;
-      complaints.replaceChildren(problem(error.facts));
+      complaints.replaceChildren(problem(error.facts ?? TEXT.lost));
     } finally {
       [pending, parts[name].textContent, parts[name].disabled] = ['', TEXT[name], false];
       if (facts) node.set(node.summary, facts);
@@ -93,6 +93,7 @@ export function makeActions(complaints, onDone) {
     parts.stop.disabled = state === 'stopping';
     parts.stop.textContent = state === 'stopping' ? TEXT.stopping : TEXT.stop;
     const may = state === 'running' && summary.phase.name === 'train' && summary.saved !== null && !summary.finishing;
+    parts.finish.textContent = summary.finishing && live ? TEXT.finishing : TEXT.finish;
     parts.finish.disabled = !may;
     parts.finish.title = may ? TEXT.finishTitle : TEXT.finishLater;
     parts.compare.textContent = known.companion ? TEXT.finishCompare : TEXT.compare;
@@ -110,8 +111,7 @@ export function askDelete(run, onDone) {
       await api(`/api/train/run/${run.id}/delete`, {});
     } catch (error) {
       if (watched) wish('run', run.id);
-      if (!error.facts) throw error;
-      complaint.replaceChildren(problem(error.facts));
+      complaint.replaceChildren(problem(error.facts ?? TEXT.lost));
       return false;
     }
     onDone('remove', {run: run.id});

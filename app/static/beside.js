@@ -60,8 +60,9 @@ export function makeBeside() {
       if (changed) fetchTables();
       return grew || changed;
     } catch (error) {
-      if (!error.facts) throw error;
-      reset();                                    // it was deleted
+      if (!error.facts) return false;             // no connection; the page says so and looks again
+      setQuery('with', '');                       // it was deleted
+      reset();
       return true;
     } finally {
       busy = false;
@@ -70,7 +71,7 @@ export function makeBeside() {
 
   async function fetchTables() {
     const asked = id;
-    const found = await api(`/api/train/run/${run}/beside/${id}`).catch((error) => { if (!error.facts) throw error; });
+    const found = await api(`/api/train/run/${run}/beside/${id}`).catch(() => null);
     if (!found || asked !== id) return;
     const name = nameOf(id), own = nameOf(run);
     node.hidden = false;

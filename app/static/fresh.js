@@ -7,11 +7,11 @@ import {failureOf, follow} from './follow.js';
 import {createTable} from './table.js';
 
 const TEXT = {
-  choose: 'Choose images', drop: 'Drop images or a folder here', kinds: 'PNG, JPEG, TIFF, BMP or DICOM. A copy is kept in the workspace until Bedside restarts.',
+  choose: 'Choose images', drop: 'Drop images or a folder here', kinds: 'PNG, JPEG, TIFF, BMP or DICOM. Copied into the workspace, and removed again.',
   path: 'Or the path of an image or a folder', pathHint: 'Read where it is; nothing is copied.', look: 'Look at it',
   try: 'Try an example', trySynthetic: 'Four synthetic images, drawn now; no split has seen them.', tryReal: 'Up to four images of this project\'s validation split.',
   looking: (done, all) => all > 1 ? `Looking at image ${done + 1} of ${all} …` : 'Looking at the image …', first: ' The networks are loaded first; that takes a few seconds.',
-  examined: 'Images looked at', clear: 'Forget these images', kept: 'Kept in the workspace until Bedside restarts.', not: 'not read',
+  examined: 'Images looked at', clear: 'Forget these images', kept: 'Kept until Bedside restarts.', not: 'not read',
   folder: (name) => `Folder ${name}`, dropped: 'Dropped images', table: 'Predictions', classify: 'Reading and classifying the images', stop: 'Stop', csv: 'Save as CSV', forget: 'Forget this table',
   file: 'File', says: 'Student says', reason: 'Not read because', open: (name) => `Open ${name}`,
   done: (done, unread) => `${count(done)} ${done === 1 ? 'file' : 'files'}${unread ? `, ${count(unread)} could not be read` : ''}.`,
@@ -51,11 +51,14 @@ export function createFresh(run) {
   }
   async function lookAt(kind, body) {
     const found = await api(`/api/test/look/${kind}`, {run: run.id, ...body});
-    if (found.task) { followTable(found.task); reveal(tablePlace); return; }
+    if (found.task) { followTable(found.task); reveal(tablePlace); return false; }
     const asks = found.files.map((name, number) => ({name, body: kind === 'path' ? ['path', body] : ['file', {...body, number}]}));
     await examineAll(asks);
+    return true;
   }
-  function arrived({id}) { return lookAt('arrived', {arrived: id}); }
+  async function arrived({id}) {
+    if (await lookAt('arrived', {arrived: id})) await api(`/api/ingest/${id}/cancel`, {});   // looked at: the copies may go
+  }
   function examples() {
     const batch = Math.floor(Math.random() * 1e6);
     const asks = Array.from({length: EXAMPLES}, (_, number) => ({name: '', body: ['example', {number, batch}]}));

@@ -80,7 +80,11 @@ export function mount(element) {
   }
 
   onRuns(follow);
-  window.addEventListener('bedside:form', (event) => { if (event.detail.run) show(event.detail.run); });
+  window.addEventListener('bedside:form', (event) => {
+    if (!event.detail.run) return;
+    show(event.detail.run);
+    document.getElementById('run-name').focus();  // the form folds away
+  });
   window.addEventListener('bedside:show', (event) => {
     show(event.detail.run);
     setQuery('with', event.detail.with ?? '');
@@ -109,7 +113,8 @@ export function mount(element) {
   });
 
   async function ask(id) {
-    const found = await api(`/api/train/run/${id}`).catch((error) => { if (!error.facts) throw error; });
+    const found = await api(`/api/train/run/${id}`).catch(() => null);
+    if (!found) asked = '';                       // gone, or no connection: the next look tells
     if (!found || id !== run) return;
     facts = found;
     beside.choose(facts);
@@ -127,10 +132,11 @@ export function mount(element) {
 }
 
 function makeView(onDone) {
-  const title = el('h2', {id: 'run-name'}), marks = el('span', {}), about = el('p', {class: 'quiet', id: 'run-about'});
+  const title = el('h2', {id: 'run-name', tabindex: -1}), marks = el('span', {}), about = el('p', {class: 'quiet', id: 'run-about'});
   const state = el('p', {id: 'run-state', role: 'status'}), trouble = el('div', {id: 'run-trouble'});
   const complaints = el('div', {id: 'run-problem'});
   const bar = progressBar('Progress of the run');
+  bar.hidden = true;
   const actions = makeActions(complaints, onDone);
   const tiles = Object.fromEntries(['auroc', 'agreement', 'passes', 'time'].map((key) => [key, {value: el('dd', {id: `fact-${key}`}), note: el('dd', {class: 'fact-note'})}]));
   const charts = makeCharts(), beside = makeBeside(), log = makeLog();

@@ -40,6 +40,8 @@ onLive(async (live) => {
     const found = await api('/api/train/runs');
     [runs, version, project] = [found.runs, found.version, live.project?.id];
     for (const listener of [...listeners]) listener(runs);
+  } catch (error) {
+    if (error.facts) throw error;                 // else no connection: the next look tries again
   } finally {
     busy = false;
   }

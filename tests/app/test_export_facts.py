@@ -17,9 +17,7 @@ from core.runs.events import EventWriter
 from core.runs.layout import RunFolder
 from tests.tiny import tiny_config
 
-DIFFER = (
-    "[X01] The exported files differ from the student by 0.2 in a probability; 0.0001 is allowed."
-)
+DIFFER = "[X01] The exported files differ from the student by 0.2; 0.0001 is allowed."
 
 
 @pytest.fixture

@@ -251,6 +251,16 @@ def test_every_answer_carries_the_headers(guarded: Guard) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control")]
 
 
+def test_an_answer_may_be_stricter() -> None:
+    async def report(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = {"content-security-policy": "default-src 'none'"}
+        await PlainTextResponse("x", headers=headers)(scope, receive, send)
+
+    answer = ask(Guard(report, TOKEN, PORT), "/api/x", COOKIE)
+    assert answer.headers["content-security-policy"] == "default-src 'none'"
+    assert answer.headers["x-frame-options"] == "DENY"
+
+
 def test_policy_lets_nothing_but_the_own_server_be_asked() -> None:
     rules = {rule.split()[0]: rule.split()[1:] for rule in CSP.split("; ")}
     report = rules.pop("report-uri")

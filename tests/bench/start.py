@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import subprocess
 import sys
@@ -55,9 +56,9 @@ def measure(home: Path, browser: Browser) -> dict[str, Any]:
 def _one(server: AppServer, context: BrowserContext) -> dict[str, float]:
     page = context.new_page()
     began = time.time()
-    process = _launch(server)
+    process = start_app(server)
     try:
-        listening = _wait_for_card(server, process, began)
+        listening = wait_for_card(server, process)
         page.goto(server.url, wait_until="commit")
         answered = _moment(page, ANSWERED)
         painted = _moment(page, PAINTED)
@@ -74,7 +75,7 @@ def _one(server: AppServer, context: BrowserContext) -> dict[str, float]:
     }
 
 
-def _launch(server: AppServer) -> subprocess.Popen[bytes]:
+def start_app(server: AppServer) -> subprocess.Popen[bytes]:
     """By ``launch.py``, as a user; in a working copy that was not set up by it, without it."""
     ready = (ROOT / ".venv" / "bedside.json").exists()
     program = ["launch.py"] if ready else ["-m", "app.main"]
@@ -84,13 +85,15 @@ def _launch(server: AppServer) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def _wait_for_card(server: AppServer, process: subprocess.Popen[bytes], began: float) -> float:
-    card = server.workspace / "server.json"
+def wait_for_card(server: AppServer, process: subprocess.Popen[bytes]) -> float:
+    """When the app listened; its link is known from then on."""
+    card, deadline = server.workspace / "server.json", time.time() + 60
     while process.poll() is None:
-        if card.exists() and json.loads(card.read_text())["port"] == server.port:
-            return time.time()
+        with contextlib.suppress(OSError, ValueError):
+            if json.loads(card.read_text(encoding="utf-8"))["port"] == server.port:
+                return time.time()
         time.sleep(0.005)
-        assert time.time() - began < 60, "the app did not start"
+        assert time.time() < deadline, "the app did not start"
     raise AssertionError("the app ended at once")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import queue
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+import core.examine
 from core.data.manifest import open_dataset, read_paths
 from core.errors import RunError
 from core.examine import Examiner, _fresh_phantom
@@ -184,3 +186,11 @@ def test_a_teacher_that_is_gone_costs_its_opinion_alone(finished: Finished, tmp_
 def test_an_unknown_run_is_refused(examiner: Examiner) -> None:
     with pytest.raises(RunError, match="R01"):
         examiner.answer({"do": "open", "run": "20200101-000000-nothing-0000"})
+
+
+def test_ten_idle_minutes_end_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: queue.Queue[str | None] = queue.Queue()
+    lines.put("{}")
+    monkeypatch.setattr("core.examine.IDLE_S", 0.01)
+    assert core.examine._next(lines) == "{}"
+    assert core.examine._next(lines) is None
