@@ -60,6 +60,10 @@ class Watch:
         self.refresh()
         return self._lifecycle or None
 
+    def forget(self) -> None:
+        """Look at the status anew: its worker has just been started or stopped."""
+        self._state = (-FRESH_S, self._state[1])
+
     @property
     def state(self) -> RunStatus:
         """The status, at most `FRESH_S` old."""
@@ -192,6 +196,8 @@ class Observer:
         """Look at the disk anew: something has just been changed."""
         with self._lock:
             self._kept.clear()
+            for watch in self._watches.values():
+                watch.forget()
 
     def run(self, name: str) -> RunFolder:
         """The run with that id, and nothing else that `RunStore.open` would understand.

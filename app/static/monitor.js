@@ -51,7 +51,7 @@ export function mount(element) {
     beside.reset();
     wish('run', id);
     wish('since', id ? 0 : null);
-    surface.dataset.run = id;
+    Object.assign(surface.dataset, {run: id, state: 'loading', points: '0'});
     if (id) look();
   }
 

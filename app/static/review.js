@@ -8,7 +8,7 @@ import {rocChart} from './roc.js';
 
 const TEXT = {
   title: 'How well the student does on validation', about: (images, patients) => `${count(images)} images of ${count(patients)} patients that took no part in training. The threshold was chosen on them, which flatters it a little.`,
-  roc: 'ROC curve', figures: 'Figures', confusion: 'What was called what', labelled: 'Labelled', says: 'Student says', right: 'right', press: 'Press a number to see its images.',
+  roc: 'ROC curve', figures: 'Figures', value: 'Value', confusion: 'What was called what', labelled: 'Labelled', says: 'Student says', right: 'right', press: 'Press a number to see its images.',
   finding: 'Finding', images: 'Images', grid: 'Validation images', none: 'There is no such image.', shown: (n) => `${count(n)} ${n === 1 ? 'image' : 'images'}`, hint: 'Arrow keys move, Enter opens.',
   queues: {errors: 'Errors', teacher: 'Teacher right, student wrong', both: 'Both wrong: is the label right?', all: 'All'},
   orders: {errors: 'Student and label differ; the most confident error first.', teacher: 'What the student could still learn from the teacher; the most confident error first.',
@@ -52,7 +52,7 @@ function parts(run, found) {
     el('p', {class: 'about'}, TEXT.about(figures.images, figures.patients)),
     el('div', {class: `review-cols${run.classes.length === 2 && !many ? '' : ' uneven'}`},
       el('section', {class: 'card'}, el('h2', {}, TEXT.roc), rocChart(run, found)),
-      el('div', {class: 'review-side'}, el('section', {class: 'card'}, el('h2', {}, TEXT.figures), figureTables([{title: '', found: figures}], TEXT.figures)),
+      el('div', {class: 'review-side'}, el('section', {class: 'card'}, el('h2', {}, TEXT.figures), figureTables([{title: TEXT.value, found: figures}], TEXT.figures)),
         el('section', {class: 'card'}, el('div', {class: 'shown-head'}, el('h2', {}, TEXT.confusion), many ? el('label', {}, `${TEXT.finding} `, finding) : null), tables))),
     images.node,
   ];

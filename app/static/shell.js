@@ -2,7 +2,9 @@
 import {count, duration, el, onLive} from './live.js';
 
 const STATES = {queued: 'waiting', running: 'running', stopping: 'stopping'};
-const TASKS = {import: 'Import', measure: 'Measuring', predict: 'Prediction'};
+const TASKS = {
+  import: 'Import', measure: 'Measuring', predict: 'Prediction', open_test: 'Test set', hand_over: 'Copy', report: 'Report', check: 'Check', fetch: 'Download',
+};
 
 export function mount(element) {
   // before the page, so that the Tab key meets them in the order in which they are seen

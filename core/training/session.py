@@ -15,7 +15,7 @@ from core.config import RunConfig
 from core.data.cache import PixelCache
 from core.data.manifest import Dataset
 from core.errors import TrainingError
-from core.files import read_json, write_json
+from core.files import read_json, require_free, write_json
 from core.objectives.methods import find_method, stages_in_use, teacher_taps
 from core.students.base import Student, build_student
 from core.students.weights import load_initial_weights
@@ -37,6 +37,9 @@ from core.training.loop import Trainer, TrainJob, loss_terms
 from core.training.model import DistillationModel
 from core.training.validate import Validation
 from core.types import Reporter, SplitName
+
+CHECKPOINTS = 4  # at a time: the newest, the one before, the best, and one being written
+STATE = 3  # times the weights: they and the two moments of the optimiser
 
 
 @dataclass(frozen=True)
@@ -162,6 +165,8 @@ def prepare(
     student = build_student(config.student.name, len(dataset.classes), config.student.image_px)
     if config.student.weights:
         load_initial_weights(student, Path(config.student.weights))
+    weights = sum(tensor.nbytes for tensor in student.parameters())
+    require_free(places.checkpoints, CHECKPOINTS * STATE * weights, "The training's state")
     method = find_method(config.method.name)
     request: FeatureRequest | None = None
     features: Features | None = None

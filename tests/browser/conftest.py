@@ -35,20 +35,6 @@ VIOLATIONS = """async () => {
 }"""
 STILL = "*, *::before, *::after { transition: none !important; animation: none !important; }"
 
-# Not yet shown to pass together on a quiet machine (issue 3 is open): run them by name, or all
-# with BEDSIDE_EVERY_PAGE=1.
-collect_ignore = (
-    []
-    if os.environ.get("BEDSIDE_EVERY_PAGE")
-    else [
-        f"test_{name}.py"
-        for name in (
-            "export_page", "faults", "journey", "models_page", "system_page", "test_page",
-            "train_page",
-        )
-    ]
-)  # fmt: skip
-
 
 class Seen:
     """What pages did that they should not have: errors, requests that leave the machine.

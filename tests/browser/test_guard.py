@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
@@ -166,9 +165,6 @@ def test_content_policy_stops_what_leaves_and_counts_it(
     ) == "stopped"  # fmt: skip
 
 
-@pytest.mark.skipif(
-    not os.environ.get("BEDSIDE_EVERY_PAGE"), reason="not yet shown to pass; issue 3 is open"
-)
 def test_hostile_names_are_text_everywhere(
     tmp_path: Path, open_page: Callable[..., Page], seen: Seen
 ) -> None:
@@ -180,6 +176,7 @@ def test_hostile_names_are_text_everywhere(
             page.goto(app.base + step.path)
             expect(page.locator("#chip-project")).to_contain_text(HOSTILE)
             expect(page.locator("#page")).to_be_visible()
-            page.wait_for_function("document.querySelectorAll('.waiting').length === 0")
+            page.wait_for_load_state("networkidle")
             assert page.evaluate("typeof window.__xss") == "undefined", step.key
             assert page.locator("img[src='x'], [onerror]").count() == 0, step.key
+        page.close()

@@ -113,7 +113,7 @@ def test_whole_journey(
 
 
 @pytest.mark.realdata
-@pytest.mark.parametrize("folder", ["busi_256", "tcga_luad_ct_contrast"])
+@pytest.mark.parametrize("folder", ["folders/busi_256", "dicom/tcga_luad_ct_contrast"])
 def test_journey_on_real_images(
     empty_app: AppServer, open_page: Callable[..., Page], real_data: Path, tmp_path: Path,
     folder: str,
