@@ -88,7 +88,7 @@ class Desk:
         told = {"run": run.id, "kind": kind, "name": shown} | (
             {"image": asked["image"]} if "image" in asked else {}
         )
-        folder = self.examinations.begin(told)
+        folder = self.examinations.begin(told, asked)
         try:
             self.examiner.ask({"do": "examine", "run": run.id, "target": str(folder)} | asked)
         except BedsideError as error:
@@ -98,6 +98,16 @@ class Desk:
         else:
             self.mark(run)
         return self.examinations.facts(folder.name)
+
+    def turn(self, name: str, picture: int) -> dict[str, Any]:
+        """Look at another picture of the file that an examination is of.
+
+        Raises:
+            RunError: R64, there is no such examination.
+        """
+        told = self.examinations.facts(name)
+        asked = self.examinations.asked(name) | {"picture": picture}
+        return self.examine(told["run"], told["kind"], told["name"], **asked)
 
     def mark(self, run: RunFolder) -> None:
         """Note in the run that its student has been looked at: the rail's tick."""

@@ -175,16 +175,23 @@ class Examinations:
     def __init__(self, workspace: Path) -> None:
         self.folder = workspace / "examinations"
 
-    def begin(self, shown: Facts) -> Path:
+    def begin(self, shown: Facts, asked: Facts) -> Path:
         """Make the folder of a new examination, with what the page needs to list it.
 
         Args:
             shown: Run, kind of picture and the name it is shown under.
+            asked: What is looked at; it may name a path and is not for the page.
         """
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
         folder = private_folder(private_folder(self.folder) / name)
         write_json(folder / "shown.json", shown)
+        write_json(folder / "asked.json", asked)
         return folder
+
+    def asked(self, name: str) -> Facts:
+        """What an examination that is there looked at."""
+        found: Facts = read_json(self.folder / name / "asked.json")
+        return found
 
     def note_loss(self, folder: Path, run: str, error: BedsideError) -> None:
         """Write down that the child ended over a picture, so that the page goes on saying so."""

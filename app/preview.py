@@ -15,7 +15,8 @@ from app.text import data as text
 from core.config import DataSettings
 from core.data.discover import SKIPPED_NAMES, list_folder
 from core.data.readers.base import image_suffixes
-from core.data.tables import Labelling, label_files, read_table
+from core.data.table_files import read_table
+from core.data.tables import Labelling, label_files
 from core.errors import BedsideError
 
 FRESH_S = 30.0  # a folder is listed again after this time

@@ -11,7 +11,8 @@ from typing import Any
 from app.fields import field_title
 from app.observe import Observer
 from app.text import train as text
-from core.config import RunConfig, differing_settings, load_config
+from core.config import RunConfig, load_config
+from core.differences import differing_settings
 from core.errors import BedsideError
 from core.evaluation import report_words as words
 from core.files import read_json

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from core.commands import jobs, tools
+from core.commands import data, jobs, tools
 from core.commands.screen import console
 from core.errors import BedsideError
 from core.files import workspace_folder
@@ -22,6 +22,7 @@ app = typer.Typer(
     help="Distil a medical foundation model into a small classifier on your own images. "
     "Research use. Not for diagnosis.",
 )
+app.add_typer(data.app)
 app.add_typer(jobs.app)
 app.add_typer(tools.app)
 

@@ -5,7 +5,6 @@ Every field carries one sentence; the command line's help and the app's form are
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -15,7 +14,12 @@ from core.errors import ConfigError
 from core.files import sha256_json
 
 SCHEMA_VERSION: Final = 1
-PATHS = ("data.source", "teacher.name", "student.weights")  # settings that may name a path
+PATHS = (
+    "data.source",
+    "split.file",
+    "teacher.name",
+    "student.weights",
+)  # settings that may name a path
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
@@ -47,7 +51,25 @@ class PixelSettings(Settings):
     )
     window: Window | None = Field(
         None,
-        description="One window for every DICOM image; empty means the window each file names.",
+        description="One window for every DICOM image or volume; empty lets `window_name` decide.",
+    )
+    window_name: str = Field(
+        "",
+        max_length=64,
+        description="A CT preset ('lung', 'bone', ...), 'file' for the window a file names first, "
+        "'window 2', or a window's explanation in the file; empty takes the modality's default.",
+    )
+    frames: Literal["all", "middle", "every"] = Field(
+        "all",
+        description="Which pictures of a file that holds several: all, the middle one, or every "
+        "n-th.",
+    )
+    every_nth: int = Field(
+        10, ge=1, le=10_000, description="With frames 'every': the step from one to the next."
+    )
+    slice_axis: Literal["auto", "axial", "coronal", "sagittal"] = Field(
+        "auto",
+        description="How volumes (NIfTI, MHA, NRRD) are cut; 'auto' cuts where pixels are finest.",
     )
 
 
@@ -55,13 +77,23 @@ class DataSettings(Settings):
     """Where the images are and where their labels come from."""
 
     source: str = Field(
-        description="A folder of images, or 'demo' for the synthetic phantom images.", min_length=1
+        description="A folder, a zip archive or one file of images, or 'demo' for the synthetic "
+        "phantom images.",
+        min_length=1,
     )
-    labels: Literal["auto", "folders", "csv", "none"] = Field(
+    labels: Literal["auto", "folders", "csv", "file", "tag", "none"] = Field(
         "auto",
-        description="Labels from the class folders, from a table, whichever is found, or none.",
+        description="Labels from the class folders, a table, inside the files (MedMNIST), a DICOM "
+        "tag, whichever of the first three is found, or none.",
     )
-    table: str = Field("labels.csv", description="Name of the label table inside the folder.")
+    label_tag: str = Field(
+        "",
+        max_length=64,
+        description="With labels 'tag': keyword or number of the DICOM tag that holds the class.",
+    )
+    table: str = Field(
+        "labels.csv", description="Name of the label table (CSV or TSV) inside the folder."
+    )
     file_column: str = Field("file", description="Column of the table that names the file.")
     label_columns: tuple[str, ...] = Field(
         ("label",),
@@ -71,8 +103,15 @@ class DataSettings(Settings):
     patient_column: str = Field(
         "patient_id", description="Column that names the patient, used when the header does not."
     )
+    split_column: str = Field(
+        "split",
+        description="Column that proposes training, validation or test; if it is not there, one of "
+        "another usual name is looked for.",
+    )
     patient_pattern: str = Field(
-        "", description="Regular expression whose first group is the patient in a file's name."
+        "",
+        description="Regular expression whose first group is the patient in a file's name, or in "
+        "its path if the expression has a slash.",
     )
     pixels: PixelSettings = PixelSettings()
 
@@ -83,6 +122,11 @@ class SplitSettings(Settings):
     validation: float = Field(0.2, gt=0, lt=0.5, description="Share of images for validation.")
     test: float = Field(0.2, gt=0, lt=0.5, description="Share of images sealed for the test.")
     seed: int = Field(0, ge=0, description="Seed of the division.")
+    origin: Literal["auto", "new"] = Field(
+        "auto",
+        description="Keep a division that comes with the data, after checking it, or divide anew.",
+    )
+    file: str = Field("", description="A saved division to use again; empty makes one.")
 
 
 class TeacherSettings(Settings):
@@ -272,33 +316,6 @@ def with_absolute_paths(config: RunConfig, base: Path) -> RunConfig:
         settings = getattr(config, group)
         changed[group] = settings.model_copy(update={field: absolute(getattr(settings, field))})
     return config.model_copy(update=changed)
-
-
-def config_differences(before: RunConfig, after: RunConfig) -> list[str]:
-    """Settings that differ, as ``"train.epochs: 30 became 40"``; of a path only its name."""
-    return [
-        key if key in PATHS else f"{key}: {left} became {right}"
-        for key, left, right in differing_settings(before, after)
-    ]
-
-
-def differing_settings(before: RunConfig, after: RunConfig) -> list[tuple[str, Any, Any]]:
-    """Settings that differ: dotted name, value before, value after."""
-    left, right = (_flatten(json.loads(config.to_json())) for config in (before, after))
-    return [
-        (key, left.get(key), right.get(key))
-        for key in sorted(left | right)
-        if left.get(key) != right.get(key)
-    ]
-
-
-def _flatten(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        flat |= (
-            _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
-        )
-    return flat
 
 
 def _mistake(error: Any) -> str:

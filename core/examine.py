@@ -8,6 +8,7 @@ folder that a question names. It ends when its standard input closes, or after t
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -17,6 +18,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,7 @@ import torch
 from PIL import Image
 
 from core.data.decode import DecoderPool
+from core.data.frames import chosen_frames
 from core.data.keys import site_key
 from core.data.phantom import write_demo
 from core.data.picture import Array, Failure
@@ -89,12 +92,22 @@ class Examiner:
     def examine(self, asked: Facts) -> Facts:
         """Look at a file (``path``), a validation image (``image``) or an example (``example``).
 
+        Of a file that holds several pictures, ``picture`` says which of those that the student's
+        settings choose, from 0; the answer's ``pictures`` says how many these are.
+
         The folder ``target`` gets ``view.bin`` (`core.data.view.write_levels`), ``input.png`` and
         ``input.npy`` (what the student was given), and ``facts.json``, which is the answer.
         """
         start = time.monotonic()
         run, pool = self._run(asked["run"])
-        facts: Facts = {"run": run.run.id, "truth": None, "code": "", "reason": "", "todo": ""}
+        facts: Facts = {
+            "run": run.run.id,
+            "truth": None,
+            "code": "",
+            "reason": "",
+            "todo": "",
+            "pictures": 1,
+        }
         try:
             self._look(run, pool, asked, facts)
         except BedsideError as error:  # this picture cannot be used: that is the answer
@@ -156,7 +169,9 @@ class Examiner:
         target = Path(asked["target"])
         path, facts["truth"], image = self._origin(run, asked)
         known = run.validation_image(image) if image else None
-        found = _decode(pool, known.path if known else path)
+        chosen = known.picture if known else int(asked.get("picture", 0))
+        found, facts["pictures"] = _decode(pool, known.path if known else path, chosen)
+        facts["picture"] = chosen
         if known is None and isinstance(found, Failure):
             facts |= {"code": found.code, "reason": found.reason}
             return
@@ -245,10 +260,15 @@ def _respond(examiner: Examiner, asked: Facts) -> Facts:
         return {"id": asked["id"], "error": {"code": "R99", "what": what, "item": "", "todo": todo}}
 
 
-def _decode(pool: DecoderPool, path: Path) -> View | Failure:
-    ((_, found),) = pool.decode([("image", path)])
+def _decode(pool: DecoderPool, path: Path, picture: int) -> tuple[View | Failure, int]:
+    """A picture of a file, by its place among the chosen ones, and how many these are."""
+    with contextlib.closing(pool.decode([("image", path)])) as results:
+        _, found = next(islice(results, picture, None), (None, None))
+    if found is None:
+        raise DataError("R73", "The file does not hold that many pictures")
     assert isinstance(found, View | Failure)
-    return found
+    frames = found.frames if isinstance(found, Failure) else found.place.frames
+    return found, len(chosen_frames(frames, pool.recipe.pixels))
 
 
 def _fresh_phantom(folder: Path, asked: Facts) -> tuple[Path, list[str]]:

@@ -263,7 +263,7 @@ def folder_bytes(folder: Path) -> int:
 
 def forget_import(project: Project) -> None:
     """Drop what the last import found."""
-    for name in ("split.json", "dataset.json", "manifest.parquet"):
+    for name in ("split.json", "findings.json", "dataset.json", "manifest.parquet"):
         (project.folder / name).unlink(missing_ok=True)
 
 

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.config import RunConfig, config_differences, load_config, parse_config
+from core.config import RunConfig, load_config, parse_config
+from core.differences import config_differences
 from core.errors import BedsideError, ConfigError, RunError, TrainingError
 from core.files import read_json, write_json
 from core.outbound import watch_connections
@@ -93,6 +94,7 @@ class Job:
         from core.data.manifest import save_manifest
         from core.data.scan import import_dataset
         from core.data.split import check_split, split_images
+        from core.importing import split_facts
 
         dataset = import_dataset(config.data, self._workspace, self.writer)
         positive = config.evaluation.positive_class
@@ -111,9 +113,7 @@ class Job:
         check_split(dataset.images)
         if not (self.run.path / "split.json").exists():  # the last of the files written here
             save_manifest(dataset, self.run.path)
-            facts = {"sha256": split.sha256, "sentence": split.sentence, "notes": split.notes}
-            settings = config.split.model_dump(mode="json")
-            write_json(self.run.path / "split.json", facts | {"settings": settings})
+            write_json(self.run.path / "split.json", split_facts(split, config))
         elif read_json(self.run.path / "split.json")["sha256"] != split.sha256:
             raise _changed(self.run, "the images, their labels or their patients")
         return dataset

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from core.config import DataSettings, PixelSettings, RunConfig
-from core.data.cache import CacheWriter
+from core.data.cache import CacheWriter, pixels_sha256
 from core.data.manifest import Dataset, manifest_table, save_manifest, save_paths
 from core.files import private_folder, write_json
 from core.projects import Project, ProjectStore
@@ -36,19 +36,20 @@ def write_many(workspace: Path, images: int = 10_000, size_px: int = 64) -> Proj
     rows = []
     for number in range(images):
         noise = random.integers(0, 64, (size_px, size_px))
-        writer.append((ramp + noise).astype(np.uint8)[None])
+        picture = (ramp + noise).astype(np.uint8)[None]
+        writer.append(picture)
         patient = number // 4
         rows.append(
             {
                 "image": f"{number:016x}", "labels": [CLASSES[patient % 3]], "row": number,
                 "patient": f"{patient:016x}", "patient_source": "column",
                 "split": PARTS[patient % 5], "group": f"{patient:016x}", "sha256": f"{number:064x}",
+                "pixels_sha256": pixels_sha256(picture),
                 "width": size_px, "height": size_px, "bits": 8, "decoder": "none",
                 "window": "8 bits",
             }
         )  # fmt: skip
-    for row, sha256 in zip(rows, writer.finish(), strict=True):
-        row["pixels_sha256"] = sha256
+    writer.finish()
     dataset = Dataset(
         folder, folder.name, manifest_table(rows), CLASSES, Task.MULTICLASS, pixels, 1, False,
         facts={"patients": images // 4},

@@ -71,6 +71,13 @@ class AboutRow(BaseModel):
     row: Place
 
 
+class AboutPicture(BaseModel):
+    """About another picture of a file that holds several."""
+
+    id: str = Field(max_length=40)
+    picture: Place
+
+
 class AboutHeat(BaseModel):
     """About a heat-map."""
 
@@ -166,8 +173,13 @@ def _add_pictures(router: APIRouter, desk: Desk) -> None:
         asked = read_request(desk.observer.tasks.open(about.task))["request"]
         if about.row >= len(places):
             raise RunError("R68", text.NO_TABLE, todo=text.NO_TABLE_TODO)
-        name = places[about.row].replace("\\", "/").rpartition("/")[2]
-        return answer(desk.examine(asked["run"], "row", name, path=places[about.row]))
+        path, picture = places[about.row]
+        name = path.replace("\\", "/").rpartition("/")[2]
+        return answer(desk.examine(asked["run"], "row", name, path=path, picture=picture))
+
+    @router.post("/api/test/examine/turn")
+    def turn(about: AboutPicture) -> Response:
+        return answer(desk.turn(about.id, about.picture))
 
     @router.get("/api/test/examinations")
     def examinations(run: str) -> Response:

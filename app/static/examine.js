@@ -4,6 +4,7 @@ import {colourHeat, HEAT_GRADIENT} from './levels.js';
 import {createViewer} from './viewer.js';
 
 export const TEXT = {
+  picture: (at, all) => `Picture ${count(at)} of ${count(all)} in this file`, pictureBefore: 'The picture before', pictureAfter: 'The picture after',
   student: 'Student', teacher: 'Teacher', says: 'The student says', wouldSay: 'The student would say', outside: 'Outside the training range', unreliable: 'The figures below are not to be relied on.', finds: 'The student finds', wouldFind: 'The student would find', nothing: 'no finding', none: 'nothing', others: 'Other images are not affected.',
   from: (name, limit) => `“${name}” is called from ${limit} on, the threshold chosen on validation.`,
   most: 'The most probable class is called.', findings: 'A finding is called from its own threshold on, marked on its bar.',
@@ -28,10 +29,10 @@ export const percent = (value) => `${Math.min(99, Math.max(1, Math.round(100 * v
 /** Words of a prediction; `said` comes from the server. */
 export const wordOf = (run, said) => said || (run.task === 'multilabel' ? TEXT.nothing : '');
 
-/** An examination of images of one run. `onStep` as for the viewer. */
-export function createExamination(run, onStep) {
+/** An examination of images of one run. `onStep` as for the viewer; `onTurn(picture)` for a file that holds several. */
+export function createExamination(run, onStep, onTurn = null) {
   const viewer = createViewer({onStep, onHeat: () => { on.checked = !on.checked; overlay(); }});
-  const failed = el('div', {}), verdict = el('div', {class: 'verdict'}), bars = el('div', {class: 'bars'});
+  const turner = createTurner(onTurn), failed = el('div', {}), verdict = el('div', {class: 'verdict'}), bars = el('div', {class: 'bars'});
   const opacity = el('input', {type: 'range', min: 0, max: 100, value: 50, 'aria-label': `${TEXT.opacity}: opacity in percent`});
   const on = el('input', {type: 'checkbox', checked: true});
   const share = el('span', {class: 'quiet share'});
@@ -46,7 +47,7 @@ export function createExamination(run, onStep) {
   const seenCard = el('section', {class: 'seen'}, el('h3', {}, TEXT.seen), el('div', {class: 'seen-box'}, input, seenHeat), seenWords);
   const fileWords = el('p', {class: 'small-print file-words'});
   const side = el('div', {class: 'examined-side'}, verdict, bars, el('div', {class: 'below'}, heatCard, seenCard), fileWords);
-  const node = el('div', {class: 'examined'}, failed, el('div', {class: 'examined-parts'}, viewer.node, side));
+  const node = el('div', {class: 'examined'}, failed, turner.node, el('div', {class: 'examined-parts'}, viewer.node, side));
   let shown = null, map = null, asked = 0;
 
   function overlay() {
@@ -90,6 +91,7 @@ export function createExamination(run, onStep) {
       const judged = Boolean(facts.student?.length), visible = facts.width !== undefined;
       Object.assign(node.dataset, {id: facts.id, state: 'showing', heat: ''});
       failed.replaceChildren(...(facts.code ? [problem({code: facts.code, what: facts.reason, item: facts.name, todo: facts.todo || TEXT.others})] : []));
+      turner.set(facts);
       side.hidden = !judged;
       viewer.node.hidden = !visible;
       if (judged) {
@@ -113,6 +115,34 @@ export function createExamination(run, onStep) {
       failed.replaceChildren();
     },
   };
+}
+
+/** "Picture 3 of 20", with the ones before and after it. */
+function createTurner(onTurn) {
+  const words = el('span', {role: 'status'}), failed = el('div', {});
+  const button = (sign, name, by) => el('button', {type: 'button', class: 'small', 'aria-label': name, onclick: () => go(at + by)}, sign);
+  const before = button('‹', TEXT.pictureBefore, -1), after = button('›', TEXT.pictureAfter, 1);
+  const node = el('div', {class: 'turner row', hidden: true}, before, words, after, failed);
+  let at = 0, all = 1;
+  const show = () => {
+    words.textContent = TEXT.picture(at + 1, all);
+    before.disabled = at === 0;
+    after.disabled = at === all - 1;
+  };
+  async function go(picture) {
+    before.disabled = after.disabled = true;
+    failed.replaceChildren();
+    try { await onTurn(picture); } catch (error) {
+      failed.replaceChildren(problem(error.facts ?? {code: 'E', what: String(error), item: '', todo: ''}));
+      show();
+    }
+  }
+  const set = (facts) => {
+    [at, all] = [facts.picture ?? 0, facts.pictures ?? 1];
+    node.hidden = !onTurn || all < 2;
+    show();
+  };
+  return {node, set};
 }
 
 /** The class to explain first: the one called, else the most probable. */

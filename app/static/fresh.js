@@ -32,7 +32,7 @@ export function createFresh(run) {
     el('div', {class: 'row try'}, tryButton, el('span', {class: 'small-print'}, run.synthetic ? TEXT.trySynthetic : TEXT.tryReal)))), status, failed);
 
   const strip = el('ul', {class: 'strip', 'aria-label': TEXT.examined});
-  const examination = createExamination(run, step);
+  const examination = createExamination(run, step, turn);
   const clear = el('button', {type: 'button', class: 'small', id: 'forget-images', onclick: forgetAll}, TEXT.clear);
   const shown = el('section', {class: 'card shown', hidden: true, id: 'examined'}, el('div', {class: 'shown-head'}, el('h2', {}, TEXT.examined), strip, el('span', {class: 'small-print'}, TEXT.kept), clear), examination.node);
   const tablePlace = el('div', {});
@@ -57,7 +57,9 @@ export function createFresh(run) {
     return true;
   }
   async function arrived({id}) {
-    if (await lookAt('arrived', {arrived: id})) await api(`/api/ingest/${id}/cancel`, {});   // looked at: the copies may go
+    const before = items.length;
+    const looked = await lookAt('arrived', {arrived: id}), several = items.slice(before).some(({pictures}) => pictures > 1);
+    if (looked && !several) await api(`/api/ingest/${id}/cancel`, {});   // looked at: the copies may go
   }
   function examples() {
     const batch = Math.floor(Math.random() * 1e6);
@@ -96,6 +98,13 @@ export function createFresh(run) {
     current = place;
     [...strip.querySelectorAll('button')].forEach((button, at) => button.setAttribute('aria-pressed', String(at === place)));
     return examination.show(items[place]).catch((error) => failed.replaceChildren(problem(error.facts ?? {code: 'E', what: String(error), item: '', todo: ''})));
+  }
+  /** Another picture of a file that holds several. */
+  async function turn(picture) {
+    const place = current, {id} = items[place];
+    items[place] = await api('/api/test/examine/turn', {id, picture});
+    await api(`/api/test/forget/${id}`, {});
+    if (current === place) await examination.show(items[place]);
   }
   function step(by) { if (items[current + by]) open(current + by); }
   function forgetAll() {

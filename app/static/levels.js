@@ -3,7 +3,7 @@
 export const CT_PRESETS = [  // width and center in Hounsfield units, as workstations have them
   {key: 'soft', width: 400, center: 40}, {key: 'lung', width: 1500, center: -600},
   {key: 'liver', width: 150, center: 90}, {key: 'bone', width: 2500, center: 480},
-  {key: 'brain', width: 80, center: 40},
+  {key: 'brain', width: 80, center: 40}, {key: 'angio', width: 600, center: 300},
 ];
 
 /** Fetch what `write_levels` wrote: its facts, with `codes` and `curve` as typed arrays. */
@@ -20,7 +20,6 @@ export async function fetchLevels(url) {
   image.codes = image.colour ? new Uint8Array(buffer, start, count) : new Uint16Array(buffer, start, count);
   image.curve = image.curve ? new Uint8Array(buffer, start + count * image.codes.BYTES_PER_ELEMENT, image.curve) : null;
   image.last = image.colour ? 255 : largest(image.codes);
-  image.unit = image.modality === 'CT' ? 'HU' : '';
   return image;
 }
 
@@ -30,22 +29,19 @@ function largest(codes) {
   return most;
 }
 
-/** The windows to offer, the one that the network's picture was made with marked. */
+/** The windows to offer, the one that the network's picture was made with first and marked. */
 export function presetsOf(image) {
-  const chosen = image.windows[0]?.kind === 'chosen';
-  const found = image.curve ? [{key: 'curve', curve: true, network: !chosen}] : [];
+  const known = (window) => CT_PRESETS.find(({center, width}) => center === window.center && width === window.width);
+  const forAll = ['chosen', 'preset'].includes(image.windows[0]?.kind);
+  const found = image.curve ? [{key: 'curve', curve: true, network: !forAll}] : [];
   image.windows.forEach((window, place) => found.push({
-    ...window, key: window.kind, place, network: place === 0 && (chosen || !image.curve),
+    ...window, key: window.kind === 'preset' ? known(window).key : window.kind, place,
+    network: place === 0 && (forAll || !image.curve),
   }));
   found.sort((one, other) => Number(other.network) - Number(one.network));
-  if (image.unit === 'HU') found.push(...CT_PRESETS.map((preset) => ({...preset, function: 'LINEAR'})));
+  const left = CT_PRESETS.filter(({key}) => !found.some((window) => window.key === key));
+  if (image.unit) found.push(...left.map((preset) => ({...preset, function: 'LINEAR_EXACT'})));
   return found;
-}
-
-/** What is shown first: a window chosen for the project, soft tissue for CT, else the file's. */
-export function firstPreset(image, presets) {
-  if (image.unit === 'HU' && presets[0].kind !== 'chosen') return presets.find(({key}) => key === 'soft');
-  return presets[0];
 }
 
 /** A window that spans the given shares of the picture's values, without its padding. */

@@ -1,6 +1,6 @@
 // One image in a canvas: window and level, zoom, pan, turn, a heat-map on top. No trip to the server.
 import {el} from './live.js';
-import {fetchLevels, firstPreset, greyLevels, percentiles, presetsOf, shade, valueOf} from './levels.js';
+import {fetchLevels, greyLevels, percentiles, presetsOf, shade, valueOf} from './levels.js';
 
 export const TEXT = {
   label: 'Image. Drag to change the window; press question mark for the keys.',
@@ -9,7 +9,7 @@ export const TEXT = {
   network: ' (network)', plain: 'not smoothed', flipped: 'mirrored', turned: 'turned', inverted: 'inverted',
   reduced: (factor) => `shown at 1/${factor} of its size`, loading: 'Reading the image …',
   presets: {chosen: 'Chosen for the project', file: 'From the file', full: 'Full range', percentiles: 'Percentiles 0.5 to 99.5',
-    curve: 'Table of the file', soft: 'CT soft tissue', lung: 'CT lung', liver: 'CT liver', bone: 'CT bone', brain: 'CT brain'},
+    curve: 'Table of the file', soft: 'CT soft tissue', lung: 'CT lung', liver: 'CT liver', bone: 'CT bone', brain: 'CT brain', angio: 'CT vessels'},
   help: [['Drag', 'Window: right is wider, down is darker'], ['Right drag, wheel, + −', 'Zoom'], ['Middle or Shift drag, Shift arrows', 'Move'],
     ['1 to 9', 'The windows of the list, in its order'], ['[ ]', 'Window narrower, wider'], [', .', 'Level lower, higher'], ['a', 'Auto: percentiles 1 to 99'],
     ['i', 'Invert'], ['n', 'Window of the network\'s picture'], ['m', 'Heat-map on or off'], ['=', 'Fit'], ['0', 'One image pixel per screen pixel'],
@@ -78,7 +78,7 @@ export function createViewer({onStep = () => {}, onHeat = () => {}} = {}) {
   const short = (number) => Number(number.toPrecision(5)).toString();
   function tell() {
     const {image, tone, at} = state, percent = Math.round(100 * at.zoom * devicePixelRatio);
-    const words = tone.curve ? TEXT.presets.curve : `W ${short(tone.width)}  L ${short(tone.center)}${image.unit ? ` ${image.unit}` : ''}`;
+    const words = tone.curve ? TEXT.presets.curve : `W ${short(tone.width)}  L ${short(tone.center)}${image.unit === 'HU' ? ' HU' : ''}`;
     const kind = tone.function === 'SIGMOID' && !tone.curve ? '  SIGMOID' : '';
     const changes = [tone.invert ? TEXT.inverted : '', at.across ? TEXT.flipped : '', at.turn ? `${TEXT.turned} ${at.turn * 90}°` : ''].filter(Boolean);
     corner.bl.textContent = [words + kind, `${percent} %`, ...changes].join('  ·  ');
@@ -141,7 +141,7 @@ export function createViewer({onStep = () => {}, onHeat = () => {}} = {}) {
   function reset() {
     state.at = {zoom: 1, x: 0, y: 0, turn: 0, across: false};
     state.tone = {invert: false};
-    choose(firstPreset(state.image, state.presets));
+    choose(state.presets[0]);
     fit();
   }
   const scaled = (change) => { plain(); setTone(change(state.tone)); };
@@ -254,7 +254,7 @@ export function createViewer({onStep = () => {}, onHeat = () => {}} = {}) {
     valueAt(x, y) {
       const {image} = state, place = y * image.width + x;
       if (image.colour) return [...image.codes.subarray(3 * place, 3 * place + 3)].join(' ');
-      return `${Number(valueOf(image, image.codes[place]).toPrecision(7))}${image.unit ? ` ${image.unit}` : ''}`;
+      return `${Number(valueOf(image, image.codes[place]).toPrecision(7))}${image.unit === 'HU' ? ' HU' : ''}`;
     },
     /** The grey level or colour of a pixel as it is drawn now. */
     shownAt(x, y) { return [...base.getContext('2d').getImageData(x, y, 1, 1).data]; },

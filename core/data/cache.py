@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -30,16 +30,23 @@ class CacheWriter:
     Args:
         folder: Existing folder, not yet seen by any reader.
         size_px: Side of every picture.
+        kept: Pictures of an unfinished cache in `folder` to go on after; 0 begins anew.
     """
 
-    def __init__(self, folder: Path, size_px: int) -> None:
+    def __init__(self, folder: Path, size_px: int, kept: int = 0) -> None:
         self.path = folder / FILE_NAME
         self.size_px = size_px
         self.channels = 1
         self.dtype: np.dtype[np.uint8] | np.dtype[np.uint16] = np.dtype(np.uint8)
-        self.count = 0
-        self._file: BinaryIO = self.path.open("w+b")
-        self._write_header(self._file)
+        self.count = kept
+        self._fresh.unlink(missing_ok=True)
+        self._file: BinaryIO = self.path.open("r+b" if kept else "w+b")
+        if kept:
+            (self.channels, *_), self.dtype = _read_header(self._file)
+            self._file.seek(kept * self._picture_bytes(), os.SEEK_CUR)
+            self._file.truncate()
+        else:
+            self._write_header(self._file)
 
     def append(self, pixels: Pixels) -> int:
         """Add one picture and return its row.
@@ -50,24 +57,32 @@ class CacheWriter:
         channels, dtype = max(self.channels, len(pixels)), max(self.dtype, pixels.dtype)
         if (channels, dtype) != (self.channels, self.dtype):
             self._widen(channels, dtype)
-        self._file.write(_widened(pixels, self.channels, self.dtype).tobytes())
+        self._file.write(np.ascontiguousarray(_widened(pixels, self.channels, self.dtype)).data)
         self.count += 1
         return self.count - 1
 
-    def finish(self) -> list[str]:
-        """Complete the file, and read it back for the sha256 of every picture's pixels, by row."""
-        self._file.seek(0)
-        self._write_header(self._file)
+    def sync(self) -> None:
+        """Put what was appended on disk; the file is no complete cache yet."""
         self._file.flush()
         os.fsync(self._file.fileno())
+
+    def finish(self) -> None:
+        """Complete the file and close it."""
+        self._file.seek(0)
+        self._write_header(self._file)
+        self.sync()
         self._file.close()
-        if self.count == 0:
-            return []
-        return [_pixels_sha256(picture) for picture in np.load(self.path, mmap_mode="r")]
 
     def close(self) -> None:
         """Close the file, complete or not."""
         self._file.close()
+
+    @property
+    def _fresh(self) -> Path:
+        return self.path.with_suffix(".wide")
+
+    def _picture_bytes(self) -> int:
+        return self.channels * self.size_px**2 * self.dtype.itemsize
 
     def _write_header(self, file: BinaryIO) -> None:
         # numpy pads the header so that the first dimension can grow in place.
@@ -81,7 +96,7 @@ class CacheWriter:
         )
 
     def _widen(self, channels: int, dtype: np.dtype[np.uint8] | np.dtype[np.uint16]) -> None:
-        old, fresh = self._file, self.path.with_suffix(".wide")
+        old, fresh = self._file, self._fresh
         blocks = self._blocks(old, self.channels, self.dtype)
         self.channels, self.dtype = channels, dtype
         with old:
@@ -119,8 +134,44 @@ def _widened(
     return pixels
 
 
-def _pixels_sha256(picture: Array) -> str:
-    return sha256_bytes(np.ascontiguousarray(picture).tobytes())
+def _read_header(file: BinaryIO) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    """Shape of one picture and type of a cache; the file is then at its first picture."""
+    np.lib.format.read_magic(file)
+    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
+    return shape[1:], dtype
+
+
+def stored_pictures(folder: Path) -> Array:
+    """The whole pictures of a cache, finished or not, ``[N, C, S, S]``, memory-mapped."""
+    path = folder / FILE_NAME
+    try:
+        with path.open("rb") as file:
+            shape, dtype = _read_header(file)
+            start = file.tell()
+    except (OSError, ValueError):
+        return np.zeros((0, 1, 1, 1), dtype=np.uint8)
+    count = (path.stat().st_size - start) // (int(np.prod(shape)) * dtype.itemsize)
+    if count == 0:
+        return np.zeros((0, *shape), dtype=dtype)
+    return np.memmap(path, dtype, "r", start, (count, *shape))
+
+
+def narrowed(picture: Array) -> Pixels:
+    """A picture in the fewest bits and channels that hold it: what it was before any widening."""
+    if len(picture) == 3 and (picture[0] == picture[1]).all() and (picture[0] == picture[2]).all():
+        picture = picture[:1]
+    if picture.dtype == np.uint16 and not (picture % np.uint16(257)).any():
+        picture = (picture // np.uint16(257)).astype(np.uint8)
+    return np.ascontiguousarray(picture)
+
+
+def pixels_sha256(picture: Array) -> str:
+    """Hash of a picture's values; the same in every cache, however wide that is.
+
+    Args:
+        picture: ``[C, S, S]`` uint8 or uint16.
+    """
+    return sha256_bytes(narrowed(picture).tobytes())
 
 
 class PixelCache:
@@ -183,7 +234,7 @@ class PixelCache:
         changed = [
             str(image)
             for image, row, sha256 in zip(*columns, strict=True)
-            if not 0 <= row < len(self) or _pixels_sha256(self._pixels[row]) != sha256
+            if not 0 <= row < len(self) or pixels_sha256(self._pixels[row]) != sha256
         ]
         if changed:
             raise DataError(

@@ -1,4 +1,4 @@
-"""The decoding child: a process that turns one file at a time into a picture and may die doing so.
+"""The decoding child: a process that turns one file at a time into pictures and may die doing so.
 
 Native decoders abort, hang and take gigabytes on hostile files (`reference/reliability.md` 0.3). In
 a child of its own, with limits on memory and time, such a file costs itself and nothing else.
@@ -24,8 +24,8 @@ from pathlib import Path
 
 from core.config import PixelSettings
 from core.data.fit import fit_picture
-from core.data.picture import Failure, Picture, Raster
-from core.data.readers.base import HEAD_BYTES, image_suffixes, reader_for
+from core.data.picture import Failure, Given, Picture, Raster
+from core.data.readers.base import HEAD_BYTES, Reader, image_suffixes, reader_for
 from core.errors import DataError
 from core.files import sha256_bytes
 from core.outbound import watch_connections, watched
@@ -49,47 +49,98 @@ class DecodeLimits:
     memory: int = 2 * 2**30
 
 
-def decode_file(
-    path: Path, settings: PixelSettings, key: bytes, temporary: Path, make: Make = fit_picture
-) -> Picture | Failure:
-    """Decode one file. Called in a child; never raises for a bad file.
+@dataclass(frozen=True)
+class Recipe:
+    """How a child turns files into pictures.
+
+    Attributes:
+        pixels: Size, fit, window and frames of the pictures.
+        key: Site key for the numbers of patients, studies and series.
+        label_tag: DICOM field whose text becomes the picture's label, or ``""``.
+        make: What is made of a decoded image: the cache's picture, or that and more.
+    """
+
+    pixels: PixelSettings
+    key: bytes
+    label_tag: str = ""
+    make: Make = fit_picture
+
+
+def decode_file(path: Path, recipe: Recipe, temporary: Path) -> Iterator[Picture | Failure]:
+    """Decode one file, picture by picture. Called in a child; never raises for a bad file.
 
     Args:
         path: The file.
-        settings: Size, fit and window of the result.
-        key: Site key for the patient's number.
+        recipe: Settings and site key.
         temporary: Private folder for decoders.
-        make: What is made of the decoded image: the cache's picture, or that and more.
+
+    Yields:
+        Every chosen picture of the file, and a failure for each that is damaged: at least one.
     """
     sha256 = ""
     reader = None
+    frame = 0
     try:
         content = _read_regular(path)
         sha256 = sha256_bytes(content)
         reader = reader_for(content[:HEAD_BYTES])
         if reader is None:
             raise _not_an_image(content)
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
-            raster = reader.read(content, settings, temporary)
-        picture = make(raster, settings, sha256, key)
-        return (
-            picture if not heard else _with_note(picture, f"{len(heard)} warnings of the decoder")
-        )
+        for result in _pictures(reader, content, sha256, recipe, temporary):
+            frame = 1 + (result.frame if isinstance(result, Failure) else result.place.frame)
+            yield result
     except DataError as error:
-        return Failure(error.code, f"{error.what.rstrip('.')}. {error.todo}".strip(), sha256)
+        yield Failure(error.code, _sentence(error), sha256, frame)
     except MemoryError:
-        return Failure("I23", "Decoding the file takes more memory than is allowed.", sha256)
+        reason = "Decoding the file takes more memory than is allowed."
+        yield Failure("I23", reason, sha256, frame)
+    except RecursionError:
+        yield Failure("D42", "The file's header is nested too deeply.", sha256, frame)
     except OSError as error:
         if reader is None:
-            return Failure("I02", f"The file cannot be read ({_cause(error)}).", sha256)
-        return _damaged(reader.damaged, sha256)
+            yield Failure("I02", f"The file cannot be read ({_cause(error)}).", sha256)
+        else:
+            yield _damaged(reader.damaged, sha256, frame)
     except Exception:  # a child's outermost frame: decoders raise whatever they like on bad bytes
-        return _damaged(reader.damaged if reader else ("I24", "The file is damaged"), sha256)
+        words = reader.damaged if reader else ("I24", "The file is damaged")
+        yield _damaged(words, sha256, frame)
 
 
-def _damaged(words: tuple[str, str], sha256: str) -> Failure:
-    return Failure(words[0], f"{words[1]}.", sha256)
+def _pictures(
+    reader: Reader, content: bytes, sha256: str, recipe: Recipe, temporary: Path
+) -> Iterator[Picture | Failure]:
+    """Every raster of a file as a picture; what decoders warn of is counted, never quoted."""
+    labels = None
+    rasters = reader.read(content, recipe.pixels, temporary)
+    while True:
+        with warnings.catch_warnings(record=True) as heard:
+            warnings.simplefilter("always")
+            raster = next(rasters, None)
+            if raster is not None and recipe.label_tag and labels is None:
+                labels = _tag_labels(reader, content, recipe.label_tag)
+        if raster is None:
+            return
+        if isinstance(raster, Failure):
+            yield replace(raster, sha256=sha256)
+            continue
+        if heard:
+            raster = replace(raster, notes=(*raster.notes, f"{len(heard)} warnings of the decoder"))
+        if labels is not None:
+            raster = replace(raster, given=Given(labels=labels))
+        yield recipe.make(raster, recipe.pixels, sha256, recipe.key)
+
+
+def _tag_labels(reader: Reader, content: bytes, name: str) -> tuple[str, ...]:
+    text = reader.tag(content, name)
+    return (text,) if text else ()
+
+
+def _sentence(error: DataError) -> str:
+    return f"{error.what.rstrip('.')}. {error.todo}".strip()
+
+
+def _damaged(words: tuple[str, str], sha256: str, frame: int) -> Failure:
+    return Failure(words[0], f"{words[1]}.", sha256, frame)
 
 
 def _cause(error: OSError) -> str:
@@ -104,11 +155,6 @@ def _not_an_image(content: bytes) -> DataError:
     return DataError("P01", f"The file holds no image of a known kind ({kinds})")
 
 
-def _with_note(picture: Picture, note: str) -> Picture:
-    notes = "; ".join(part for part in (picture.notes, note) if part)
-    return replace(picture, notes=notes)
-
-
 def _read_regular(path: Path) -> bytes:
     """Read a plain file; a pipe or device would wait for ever."""
     facts = path.stat()
@@ -121,14 +167,16 @@ def _read_regular(path: Path) -> bytes:
 
 def serve(
     connection: Connection,
-    settings: PixelSettings,
-    key: bytes,
+    recipe: Recipe,
     limits: DecodeLimits,
     temporary: Path,
     workspace: Path | None,
-    make: Make,
 ) -> None:
-    """Main function of a child: say "ready", then answer (name, path) with (name, result)."""
+    """Main function of a child: say "ready", then answer every (name, path).
+
+    An answer is (name, result, finished). A file of several pictures is answered by one message for
+    each and a last one without a result; a picture is decoded when the one before has been taken.
+    """
     if workspace is not None:
         watch_connections(workspace, "decoder")
     with Path(os.devnull).open("r+b", buffering=0) as silence:
@@ -139,12 +187,23 @@ def serve(
         with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
             while True:
                 name, path = connection.recv()
-                # Ends this process even if native code hangs and the parent is gone.
-                with contextlib.suppress(RuntimeError):  # no memory for its thread
-                    faulthandler.dump_traceback_later(limits.timeout_s + 5, exit=True, file=silence)
-                result = decode_file(Path(path), settings, key, temporary, make)
-                faulthandler.cancel_dump_traceback_later()
-                connection.send((name, result))
+                results = decode_file(Path(path), recipe, temporary)
+                while True:
+                    # Ends this process even if native code hangs and the parent is gone.
+                    with contextlib.suppress(RuntimeError):  # no memory for its thread
+                        limit = limits.timeout_s + 5
+                        faulthandler.dump_traceback_later(limit, exit=True, file=silence)
+                    result = next(results, None)
+                    faulthandler.cancel_dump_traceback_later()
+                    finished = result is None or _is_whole(result)
+                    connection.send((name, result, finished))
+                    if finished:
+                        break
+
+
+def _is_whole(result: Picture | Failure) -> bool:
+    """Whether a file's result is known to be its only one."""
+    return isinstance(result, Picture) and result.place.frames == 1
 
 
 def _isolate(silence: int) -> None:
@@ -169,12 +228,12 @@ def _limit_memory(extra: int) -> None:
 
 
 def start_child(
-    settings: PixelSettings, key: bytes, limits: DecodeLimits, temporary: Path, make: Make
+    recipe: Recipe, limits: DecodeLimits, temporary: Path
 ) -> tuple[BaseProcess, Connection]:
     """Start a decoding child and return it with the parent's end of its pipe."""
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
-    arguments = (theirs, settings, key, limits, temporary, watched(), make)
+    arguments = (theirs, recipe, limits, temporary, watched())
     process = context.Process(target=serve, args=arguments, name="bedside-decoder", daemon=True)
     with _without_main():
         process.start()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from core.data.readers.base import HEAD_BYTES, image_suffixes, reader_for
 from core.errors import DataError
@@ -23,11 +23,13 @@ class Found:
         relative: Path below the root, posix style.
         code: Empty if it may be decoded.
         reason: Why not.
+        labelled: Whether files of its format may carry labels of their own.
     """
 
     relative: str
     code: str = ""
     reason: str = ""
+    labelled: bool = False
 
 
 @dataclass
@@ -73,15 +75,22 @@ def list_folder(root: Path) -> Listing:
     return listing
 
 
-def sniff_files(root: Path, listing: Listing) -> None:
-    """Fill `found` and `ignored` from the first bytes of every file listed."""
-    suffixes = image_suffixes()
+def sniff_files(root: Path, listing: Listing, place: Callable[[str], Path] | None = None) -> None:
+    """Fill `found` and `ignored` from the first bytes of every file listed.
+
+    Args:
+        root: The folder that was listed; links may not leave it.
+        listing: What `list_folder` found.
+        place: Where a listed file lies, if not under its own name below `root`.
+    """
+    suffixes = tuple(image_suffixes())
     for relative, _, _ in listing.facts:
-        path = root / relative
-        if path.name.startswith(".") or path.name.casefold() in SKIPPED_NAMES:
+        named = PurePosixPath(relative)
+        if named.name.startswith(".") or named.name.casefold() in SKIPPED_NAMES:
             listing.ignored += 1
             continue
-        found = _sniff(path, root, relative, claims=path.suffix.casefold() in suffixes)
+        path = place(relative) if place else root / relative
+        found = _sniff(path, root, relative, claims=named.name.casefold().endswith(suffixes))
         if found is None:
             listing.ignored += 1
         else:
@@ -139,8 +148,9 @@ def _sniff(path: Path, root: Path, relative: str, *, claims: bool) -> Found | No
     except OSError as error:
         cause = (error.strerror or "unknown cause").lower()
         return Found(relative, "I02", f"The file cannot be read ({cause}).")
-    if reader_for(head) is not None:
-        return Found(relative)
+    reader = reader_for(head)
+    if reader is not None:
+        return Found(relative, labelled=reader.labelled)
     if not claims:
         return None
     if not head:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
 from core.config import PixelSettings
+from core.data.cache import pixels_sha256
 from core.data.hashes import perceptual_hash
 from core.data.keys import keyed_hash
-from core.data.picture import Array, Picture, Pixels, Raster
+from core.data.picture import Array, Picture, Pixels, Place, Raster
 
 
 def fit_picture(raster: Raster, settings: PixelSettings, sha256: str, key: bytes) -> Picture:
@@ -18,15 +21,16 @@ def fit_picture(raster: Raster, settings: PixelSettings, sha256: str, key: bytes
         raster: The image as its reader decoded it.
         settings: Side of the square, and whether to pad or to stretch.
         sha256: Of the source file.
-        key: Site key; the patient's number is replaced by its keyed hash here.
+        key: Site key; the numbers of patient, study and series are replaced by keyed hashes here.
     """
     height, width = raster.pixels.shape[:2]
     channels = _channels(raster.pixels)
+    square = _square(channels, settings, wide=raster.bits > 8)
     return Picture(
-        pixels=_square(channels, settings, wide=raster.bits > 8),
+        pixels=square,
         sha256=sha256,
         phash=perceptual_hash(channels),
-        patient=keyed_hash(key, "patient", raster.patient) if raster.patient else "",
+        patient=_hash(key, "patient", raster.patient),
         width=width,
         height=height,
         bits=raster.bits,
@@ -34,7 +38,25 @@ def fit_picture(raster: Raster, settings: PixelSettings, sha256: str, key: bytes
         decoder=raster.decoder,
         window=raster.window,
         notes="; ".join(raster.notes),
+        place=_hashed(raster.place, key),
+        marks=replace(raster.marks, scanner=_hash(key, "scanner", raster.marks.scanner)),
+        given=raster.given,
+        pixels_sha256=pixels_sha256(square),
     )
+
+
+def _hashed(place: Place, key: bytes) -> Place:
+    """The same place without the numbers of its examination, series and object."""
+    return replace(
+        place,
+        study=_hash(key, "study", place.study),
+        series=_hash(key, "series", place.series),
+        instance=_hash(key, "instance", place.instance),
+    )
+
+
+def _hash(key: bytes, kind: str, text: str) -> str:
+    return keyed_hash(key, kind, text) if text else ""
 
 
 def place_in_square(height: int, width: int, settings: PixelSettings) -> tuple[int, int, int, int]:

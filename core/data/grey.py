@@ -1,4 +1,4 @@
-"""What a DICOM header says about grey values, as plain numbers."""
+"""What a header says about grey values, as plain numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+HOUNSFIELD = "HU"
+UNKNOWN_UNIT = "?"  # a volume's: it may be Hounsfield units, as only the user can know
+
 
 @dataclass(frozen=True)
 class Table:
@@ -15,6 +18,7 @@ class Table:
 
     first: int
     values: NDArray[Any]
+    name: str = ""
 
     def apply(self, stored: NDArray[Any]) -> NDArray[Any]:
         """Map each value (rounded to an integer) to float64."""
@@ -28,16 +32,18 @@ class Grey:
     """What a header says about its grey values.
 
     Attributes:
-        bits: Bits stored, in [1, 32].
+        bits: Bits stored, in [1, 64].
         signed: Whether stored values are two's complement.
         slope: Factor of the modality step; finite and not 0.
         intercept: Summand of the modality step.
         modality_table: Replaces slope and intercept.
         windows: (center, width) pairs as the file lists them, valid or not.
+        names: The windows' explanations, as far as there are; free text of the header.
         function: VOI LUT function, as the file spells it.
-        voi_table: Takes precedence over the windows.
+        voi_tables: Take precedence over the windows.
         inverted: MONOCHROME1: the smallest value is white.
         padding: Inclusive range of stored values outside the picture, or None.
+        unit: Of the values after the modality step: `HOUNSFIELD`, `UNKNOWN_UNIT` or ``""``.
     """
 
     bits: int
@@ -46,7 +52,9 @@ class Grey:
     intercept: float = 0.0
     modality_table: Table | None = None
     windows: tuple[tuple[float, float], ...] = ()
+    names: tuple[str, ...] = ()
     function: str = "LINEAR"
-    voi_table: Table | None = None
+    voi_tables: tuple[Table, ...] = ()
     inverted: bool = False
-    padding: tuple[int, int] | None = None
+    padding: tuple[float, float] | None = None
+    unit: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,21 @@ from core.errors import DataError
 from core.files import atomic_path, read_json, sha256_json, write_json
 from core.types import SplitName, Task
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 COLUMNS = {
-    "image": "str", "frame": "int64", "labels": "object", "patient": "str",
-    "patient_source": "str", "split": "str", "group": "str", "code": "str", "reason": "str",
-    "sha256": "str", "pixels_sha256": "str", "phash": "str", "row": "int64", "width": "int64",
-    "height": "int64", "bits": "int64", "modality": "str", "decoder": "str", "window": "str",
-    "notes": "str",
+    "image": "str", "frame": "int64", "frames": "int64", "labels": "object", "patient": "str",
+    "patient_source": "str", "split": "str", "proposed_split": "str", "group": "str", "code": "str",
+    "reason": "str", "sha256": "str", "pixels_sha256": "str", "phash": "str", "row": "int64",
+    "width": "int64", "height": "int64", "bits": "int64", "modality": "str", "decoder": "str",
+    "lossy": "bool", "window": "str", "windows": "str", "study": "str", "series": "str",
+    "instance": "str", "number": "int64", "stack": "str", "slice": "int64", "orientation": "str",
+    "position_mm": "float64", "row_mm": "float64", "column_mm": "float64", "spacing": "str",
+    "burned_in": "str", "overlays": "int64", "scanner": "str", "notes": "str",
+}  # fmt: skip
+
+TOGETHER = 4096  # rows that become a table at a time: as objects they take ten times the memory
+EMPTY: Mapping[str, Any] = {
+    "str": "", "int64": 0, "float64": float("nan"), "bool": False, "object": None,
 }  # fmt: skip
 
 
@@ -125,13 +134,19 @@ class Dataset:
 
 
 def manifest_table(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Build a manifest from rows; columns that a row lacks are empty (numbers: 0, `row`: -1)."""
-    blank: dict[str, Any] = {
-        name: {"str": "", "int64": 0, "object": None}[kind] for name, kind in COLUMNS.items()
-    }
-    filled = [blank | {"row": -1, "labels": []} | dict(row) for row in rows]
-    table = pd.DataFrame(filled, columns=list(COLUMNS))
-    return table.astype({name: kind for name, kind in COLUMNS.items() if kind != "object"})
+    """Build a manifest from rows; columns that a row lacks are empty.
+
+    Of the numbers `row` is then -1, `frames` 1, measures in mm are NaN, and the rest are 0.
+    """
+    blank: dict[str, Any] = {name: EMPTY[kind] for name, kind in COLUMNS.items()}
+    blank |= {"row": -1, "frames": 1, "labels": []}
+    kinds = {name: kind for name, kind in COLUMNS.items() if kind != "object"}
+    remaining = iter(rows)
+    parts = []
+    while part := [blank | dict(row) for row in islice(remaining, TOGETHER)]:
+        parts.append(pd.DataFrame(part, columns=list(COLUMNS)).astype(kinds))
+    empty = pd.DataFrame(columns=list(COLUMNS)).astype(kinds)
+    return pd.concat(parts, ignore_index=True) if parts else empty
 
 
 def save_manifest(dataset: Dataset, folder: Path) -> None:

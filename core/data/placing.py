@@ -1,44 +1,28 @@
-"""Where a DICOM image lies in the body: millimetres per pixel, and what its edges point to.
-
-For display only; the networks see neither.
-"""
+"""What the edges of a DICOM image point to in the body. For display only: no network sees it."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
 
-import numpy as np
 from pydicom.dataset import Dataset
 
-from core.data.header import numbers
+from core.data.geometry import directions_of
 
 AXES = (("R", "L"), ("A", "P"), ("F", "H"))  # towards smaller and larger x, y, z (PS3.3 C.7.6.2)
 OBLIQUE = 0.35  # share of a direction that is worth a second letter
 OPPOSITE = str.maketrans("RLAPFH", "LRPAHF")
 
 
-def spacing_of(header: Dataset) -> tuple[float, float] | None:
-    """Millimetres between rows and between columns: PixelSpacing, else ImagerPixelSpacing."""
-    for keyword in ("PixelSpacing", "ImagerPixelSpacing"):
-        found = numbers(header, keyword)
-        if len(found) == 2 and all(math.isfinite(gap) and 1e-4 < gap < 1e3 for gap in found):
-            return found[0], found[1]
-    return None
-
-
-def edges_of(header: Dataset) -> tuple[str, ...]:
-    """What left, top, right and bottom of the picture point to; empty where it is not known."""
-    cosines = numbers(header, "ImageOrientationPatient")
-    if len(cosines) == 6 and np.isfinite(cosines).all() and np.abs(cosines).max() <= 1.01:
-        right, down = _letters(cosines[:3]), _letters(cosines[3:])
-    else:
-        right, down = _named(header)
+def edges_of(header: Dataset, frame: int) -> tuple[str, ...]:
+    """What left, top, right and bottom of a frame point to; empty where it is not known."""
+    cosines = directions_of(header, frame)
+    right, down = (_letters(cosines[:3]), _letters(cosines[3:])) if cosines else _named(header)
     if not right or not down:
         return ()
     return right.translate(OPPOSITE), down.translate(OPPOSITE), right, down
 
 
-def _letters(direction: list[float]) -> str:
+def _letters(direction: Sequence[float]) -> str:
     """The one or two letters of a direction in the body, the stronger first."""
     order = sorted(range(3), key=lambda axis: -abs(direction[axis]))[:2]
     strong = [axis for axis in order if abs(direction[axis]) >= OBLIQUE]

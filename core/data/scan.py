@@ -7,36 +7,41 @@ folder's listing and the settings, so an unchanged folder is not read twice.
 from __future__ import annotations
 
 import contextlib
-import os
-import re
 import shutil
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import psutil
 
 from core.config import DataSettings
-from core.data.cache import CacheWriter, PixelCache, require_room
+from core.data import journal
+from core.data.cache import PixelCache, require_room
 from core.data.checks import label_conflicts
 from core.data.decode import DecoderPool
-from core.data.discover import Found, Listing, list_folder, sniff_files
+from core.data.decoding import Wanted, decode_files, workers_for
+from core.data.discover import Found, Listing
+from core.data.import_notes import import_notes
 from core.data.keys import keyed_hash, site_key
 from core.data.manifest import Dataset, manifest_table, open_dataset, save_manifest, save_paths
+from core.data.pattern import compile_pattern
 from core.data.phantom import write_demo
-from core.data.picture import Failure, Picture
-from core.data.tables import Label, Labelling, label_files
-from core.errors import ConfigError, DataError
+from core.data.picture import Failure
+from core.data.rows import Names, Row, absent_row, failed_row, picture_row, unread_row, uses_given
+from core.data.series import arrange
+from core.data.sources import Source, open_source
+from core.data.tables import Label, Labelling, check_classes, label_files, natural
+from core.data.tags import check_tag
+from core.data.workplace import claim, clear_old, open_earlier, unpacking_folder
+from core.errors import DataError
 from core.files import private_folder, sha256_json
-from core.types import Reporter, Stopped
+from core.types import Reporter, Stopped, Task
 
-IMPORT_VERSION = 1  # raise it when decoding changes, so that old caches are not reused
-MOST_WORKERS = 8
-FILES_PER_WORKER = 50  # a child takes half a second to start
+IMPORT_VERSION = 2  # raise it when decoding changes, so that old caches are not reused
 DEMO = "demo"
+AGAIN = "Import the images again."
 
 
 def import_dataset(settings: DataSettings, workspace: Path, reporter: Reporter) -> Dataset:
@@ -49,155 +54,163 @@ def import_dataset(settings: DataSettings, workspace: Path, reporter: Reporter) 
 
     Raises:
         DataError: The folder or its label table cannot be used, or no image of it can.
-        ConfigError: C11, the patient pattern is no pattern.
-        Stopped: The user asked to stop; nothing is left behind.
+        ConfigError: C11, the patient pattern is no pattern; C14, the label tag cannot be used.
+        Stopped: The user asked to stop; what was decoded is of use to the next attempt.
     """
-    pattern = _pattern(settings.patient_pattern)
-    key = site_key(private_folder(workspace))
-    root = _source(settings, workspace, reporter)
+    names = Names(site_key(private_folder(workspace)), compile_pattern(settings.patient_pattern))
+    if settings.labels == "tag":
+        check_tag(settings.label_tag)
+    root = _root(settings, workspace, reporter)
     reporter.phase("import", "Looking through the folder")
-    listing = list_folder(root)
-    folder = private_folder(workspace / "datasets") / _identity(settings, root, listing, key)
+    source = open_source(root)
+    datasets = private_folder(workspace / "datasets")
+    folder = datasets / _identity(settings, root, source, names)
     known = _existing(folder)
     if known is not None:
         return known
-    _clear_leftovers(folder.parent)
-    building = folder.parent / f".{folder.name}.{os.getpid()}"
+    clear_old(datasets)
+    working = claim(folder)
     try:
-        sniff_files(root, listing)
-        source = _Source(settings, root, listing, key, pattern)
-        dataset = _build(source, private_folder(building), folder, reporter)
-        try:
-            building.rename(folder)
-        except OSError:
-            if not folder.exists():  # else another import of the same folder was faster
-                raise
-    finally:
-        shutil.rmtree(building, ignore_errors=True)
+        with source.opened(unpacking_folder(folder)):
+            work = _Import(settings, source, names, reporter)
+            dataset = work.build(working, folder, _origin(settings, root, names))
+    except BaseException:
+        if not journal.holds_pictures(working):
+            shutil.rmtree(working, ignore_errors=True)
+        raise
+    try:
+        working.rename(folder)
+    except OSError:
+        shutil.rmtree(working, ignore_errors=True)
+        if not folder.exists():  # else another import of the same folder was faster
+            raise
     return dataset
 
 
-@dataclass(frozen=True)
-class _Source:
+@dataclass
+class _Import:
+    """One import: what is read from, and what has been found so far.
+
+    Attributes:
+        paths: Image id to the file's relative path.
+        conflicts: Files for which header and table name different patients.
+        classes: Names that files themselves gave, in their order.
+        findings: Whether those names are findings, any number for one picture.
+    """
+
     settings: DataSettings
-    root: Path
-    listing: Listing
-    key: bytes
-    pattern: re.Pattern[str] | None
+    source: Source
+    names: Names
+    reporter: Reporter
+    paths: dict[str, str] = field(default_factory=dict)
+    conflicts: set[str] = field(default_factory=set)
+    classes: tuple[str, ...] = ()
+    findings: set[bool] = field(default_factory=set)
 
-    def name(self, relative: str) -> str:
-        """The image's id: the keyed hash of its place and frame."""
-        return keyed_hash(self.key, "image", f"{relative}#0")
+    def build(self, working: Path, folder: Path, origin: Mapping[str, Any]) -> Dataset:
+        """Decode everything into `working`; the data set returned names `folder`."""
+        listing: Listing = self.source.listing
+        found = [file.relative for file in listing.found]
+        labelling = label_files(self.source.root, found, self.settings, self.source.path)
+        require_room(working, len(found), self.settings.pixels.size_px)
+        wanted = self._wanted(labelling)
+        channels = self._decode(wanted, working, origin)
+        rows = self._rows(labelling, {each.relative for each in wanted}, working / journal.NAME)
+        images, remarks = arrange(manifest_table(rows))
+        images = _without_contradictions(images)
+        if not (images["code"] == "").any():
+            raise _nothing_usable(images)
+        classes, task = self._classes(images, labelling)
+        dataset = Dataset(
+            folder=folder,
+            id=folder.name,
+            images=images,
+            classes=classes,
+            task=task,
+            pixels=self.settings.pixels,
+            channels=channels,
+            synthetic=self.settings.source == DEMO,
+            notes=(*labelling.notes, *remarks, *import_notes(images, len(self.conflicts))),
+            ignored=listing.ignored,
+        )
+        save_manifest(dataset, working)
+        save_paths(self.paths, working)
+        return dataset
 
-    def patient(self, relative: str, label: Label, header: str = "") -> tuple[str, str]:
-        """The patient's keyed hash and where it comes from."""
-        if header:
-            return header, "header"
-        if label.patient:
-            return keyed_hash(self.key, "patient", label.patient), "column"
-        hit = self.pattern.search(PurePosixPath(relative).name) if self.pattern else None
-        if hit and hit.group(1):
-            return keyed_hash(self.key, "patient", hit.group(1)), "pattern"
-        return keyed_hash(self.key, "lone image", relative), "image"
+    def _wanted(self, labelling: Labelling) -> list[Wanted]:
+        """The files to decode: those with a label, or that may bring their own."""
+        facts = {name: (size, mtime) for name, size, mtime in self.source.listing.facts}
+        given = uses_given(self.settings)
+        return [
+            Wanted(file.relative, self.names.image(file.relative), *facts[file.relative])
+            for file in self.source.listing.found
+            if not file.code
+            and ((file.labelled and given) or not labelling.files[file.relative].code)
+        ]
 
-
-def _build(source: _Source, building: Path, folder: Path, reporter: Reporter) -> Dataset:
-    """Decode everything into `building`; the data set returned names `folder`."""
-    found = source.listing.found
-    labelling = label_files(source.root, [file.relative for file in found], source.settings)
-    reporter.phase("import", f"Reading {len(found)} images")
-    require_room(building, len(found), source.settings.pixels.size_px)
-    rows, conflicts, channels = _decode_all(source, labelling, building, reporter)
-    rows += [_absent_row(source, name, label) for name, label in labelling.absent.items()]
-    images = _without_contradictions(manifest_table(rows))
-    if not (images["code"] == "").any():
-        raise _nothing_usable(images)
-    dataset = Dataset(
-        folder=folder,
-        id=folder.name,
-        images=images,
-        classes=labelling.classes,
-        task=labelling.task,
-        pixels=source.settings.pixels,
-        channels=channels,
-        synthetic=source.settings.source == DEMO,
-        notes=(*labelling.notes, *_patient_notes(images, conflicts)),
-        ignored=source.listing.ignored,
-    )
-    save_manifest(dataset, building)
-    names = [*(file.relative for file in found), *labelling.absent]
-    save_paths({row["image"]: name for row, name in zip(rows, names, strict=True)}, building)
-    return dataset
-
-
-def _decode_all(
-    source: _Source, labelling: Labelling, building: Path, reporter: Reporter
-) -> tuple[list[dict[str, Any]], int, int]:
-    """Rows in the order of the files; disagreements on patients; channels of the cache."""
-    found = {file.relative: file for file in source.listing.found}
-    wanted = [name for name, file in found.items() if not (file.code or labelling.files[name].code)]
-    rows: dict[str, dict[str, Any]] = {
-        name: _unread_row(source, file, labelling.files[name]) for name, file in found.items()
-    }
-    conflicts = 0
-    writer = CacheWriter(building, source.settings.pixels.size_px)
-    with contextlib.closing(writer), _pool(source, len(wanted)) as pool:
-        results = pool.decode((name, source.root / name) for name in wanted)
-        for done, (name, result) in enumerate(results, start=1):
-            if isinstance(result, Failure):
-                _require_root(source.root, done, len(wanted), result)
-                rows[name] |= {
-                    "code": result.code,
-                    "reason": result.reason,
-                    "sha256": result.sha256,
-                }
-            else:
-                label = labelling.files[name]
-                rows[name] |= _picture_row(source, name, label, result)
-                rows[name]["row"] = writer.append(result.pixels)
-                conflicts += _disagrees(source, label, result)
-            if reporter.stop_requested():
-                raise Stopped
-            reporter.progress(done, len(wanted))
-        for row, sha256 in zip(
-            [row for row in rows.values() if row.get("row", -1) >= 0], writer.finish(), strict=True
+    def _decode(self, wanted: list[Wanted], working: Path, origin: Mapping[str, Any]) -> int:
+        """Decode into journal and cache; returns the cache's channels."""
+        self.reporter.phase("import", f"Reading {len(wanted):,} files")
+        size_px = self.settings.pixels.size_px
+        tag = self.settings.label_tag if self.settings.labels == "tag" else ""
+        earlier = open_earlier(working.parent, origin, working)
+        with (
+            contextlib.closing(journal.Journal(working, size_px, origin)) as opened,
+            DecoderPool(
+                workers_for(len(wanted)), self.settings.pixels, key=self.names.key, label_tag=tag
+            ) as pool,
         ):
-            row["pixels_sha256"] = sha256
-        return list(rows.values()), conflicts, writer.channels
+            decode_files(wanted, self.source, opened, earlier, pool, self.reporter)
+            opened.finish()
+            return opened.cache.channels
 
+    def _rows(self, labelling: Labelling, wanted: set[str], path: Path) -> Iterator[Row]:
+        """The manifest's rows in the order of the files; notes their paths and what they say."""
+        places = {file: place for file, _, _, place in journal.entry_places(path)}
+        for file in self.source.listing.found:
+            label = labelling.files[file.relative]
+            if file.relative not in wanted:
+                yield self._named(unread_row(self.names, file, label), file.relative)
+                continue
+            entry = journal.entry_at(path, places[self.names.image(file.relative)])
+            if entry is None:
+                raise DataError("I08", "What was read of the images is damaged", todo=AGAIN)
+            for decoded in entry.results:
+                yield self._named(self._row(file, label, decoded), file.relative)
+        for name, label in labelling.absent.items():
+            yield self._named(absent_row(self.names, name, label), name)
 
-def _unread_row(source: _Source, file: Found, label: Label) -> dict[str, Any]:
-    """What is known of a file before it is decoded, or of one that is not."""
-    patient, origin = source.patient(file.relative, label)
-    return {
-        "image": source.name(file.relative),
-        "labels": list(label.labels),
-        "patient": patient,
-        "patient_source": origin,
-        "code": file.code or label.code,
-        "reason": file.reason or label.reason,
-    }
+    def _named(self, row: Row, relative: str) -> Row:
+        self.paths[row["image"]] = relative
+        return row
 
+    def _row(self, file: Found, label: Label, decoded: journal.Decoded) -> Row:
+        result = decoded.result
+        if isinstance(result, Failure):
+            return failed_row(self.names, file, label, result)
+        if self.names.disagree(label, result):
+            self.conflicts.add(file.relative)
+        if result.given.labels is not None:
+            self.classes = result.given.classes or self.classes
+            self.findings.add(result.given.findings)
+        row = picture_row(self.names, file, label, result, self.settings)
+        return row | {"row": -1 if row["code"] else decoded.row}
 
-def _absent_row(source: _Source, name: str, label: Label) -> dict[str, Any]:
-    """A row of the table whose file is not there; ``?`` keeps its id apart from any file's."""
-    return _unread_row(source, Found(f"?{name}"), label)
-
-
-def _picture_row(source: _Source, name: str, label: Label, picture: Picture) -> dict[str, Any]:
-    patient, origin = source.patient(name, label, picture.patient)
-    facts = ("sha256", "phash", "width", "height", "bits", "modality", "decoder", "window", "notes")
-    return {
-        "patient": patient,
-        "patient_source": origin,
-        **{fact: getattr(picture, fact) for fact in facts},
-    }
-
-
-def _disagrees(source: _Source, label: Label, picture: Picture) -> bool:
-    """Whether the header and the table name different patients."""
-    named = keyed_hash(source.key, "patient", label.patient) if label.patient else ""
-    return bool(named and picture.patient and named != picture.patient)
+    def _classes(self, images: pd.DataFrame, labelling: Labelling) -> tuple[tuple[str, ...], Task]:
+        """Classes and task: the labelling's, unless files brought their own."""
+        if not self.findings or not uses_given(self.settings):
+            return labelling.classes, labelling.task
+        if len(self.findings) > 1:
+            raise DataError(
+                "L16",
+                "Some files hold one class for each picture, others several findings",
+                todo="Import them separately.",
+            )
+        usable = images[images["code"] == ""]
+        classes = self.classes or sorted({name for names in usable["labels"] for name in names})
+        check_classes(classes)
+        task = Task.MULTILABEL if True in self.findings else Task.MULTICLASS
+        return tuple(sorted(classes, key=natural) if not self.classes else classes), task
 
 
 def _without_contradictions(images: pd.DataFrame) -> pd.DataFrame:
@@ -213,39 +226,7 @@ def _without_contradictions(images: pd.DataFrame) -> pd.DataFrame:
     return images
 
 
-def _patient_notes(images: pd.DataFrame, conflicts: int) -> list[str]:
-    usable = images[images["code"] == ""]
-    alone = int((usable["patient_source"] == "image").sum())
-    notes = []
-    if alone:
-        notes.append(
-            f"No patient is named for {alone} of {len(usable)} images; each counts as a patient of "
-            "its own, so images of one patient may stand on both sides of the split."
-        )
-    if conflicts:
-        notes.append(
-            f"The table and the header name different patients for {conflicts} images; the header "
-            "is used."
-        )
-    return notes
-
-
-def _pool(source: _Source, files: int) -> DecoderPool:
-    workers = min(MOST_WORKERS, os.cpu_count() or 1, 1 + files // FILES_PER_WORKER)
-    return DecoderPool(workers, source.settings.pixels, key=source.key)
-
-
-def _require_root(root: Path, done: int, total: int, failure: Failure) -> None:
-    """Tell one unreadable file from a drive that is gone."""
-    if failure.code == "I02" and not root.is_dir():
-        raise DataError(
-            "I01",
-            f"The folder of images disappeared; {done - 1} of {total} images had been read",
-            todo="Connect the drive again, then import again.",
-        )
-
-
-def _source(settings: DataSettings, workspace: Path, reporter: Reporter) -> Path:
+def _root(settings: DataSettings, workspace: Path, reporter: Reporter) -> Path:
     if settings.source != DEMO:
         return Path(settings.source).expanduser().absolute()
 
@@ -259,16 +240,32 @@ def _source(settings: DataSettings, workspace: Path, reporter: Reporter) -> Path
     return write_demo(workspace / "demo-data", progress=drawn)
 
 
-def _identity(settings: DataSettings, root: Path, listing: Listing, key: bytes) -> str:
+def _identity(settings: DataSettings, root: Path, source: Source, names: Names) -> str:
     """Name of the data set's folder: equal for an unchanged source and equal settings."""
     facts: Mapping[str, Any] = {
         "version": IMPORT_VERSION,
         "source": str(root),
-        "listing": listing.fingerprint,
+        "listing": source.listing.fingerprint,
         "settings": settings.model_dump(mode="json", exclude={"source"}),
-        "decoders": [version(name) for name in ("Pillow", "pydicom", "SimpleITK")],
+        "decoders": _decoders(),
     }
-    return keyed_hash(key, "dataset", sha256_json(facts))
+    return keyed_hash(names.key, "dataset", sha256_json(facts))
+
+
+def _origin(settings: DataSettings, root: Path, names: Names) -> Mapping[str, Any]:
+    """What decides how a file is decoded: pictures of another import with the same can be used."""
+    facts = {
+        "version": IMPORT_VERSION,
+        "source": str(root),
+        "pixels": settings.pixels.model_dump(mode="json"),
+        "label_tag": settings.label_tag if settings.labels == "tag" else "",
+        "decoders": _decoders(),
+    }
+    return {"origin": keyed_hash(names.key, "origin", sha256_json(facts))}
+
+
+def _decoders() -> list[str]:
+    return [version(name) for name in ("Pillow", "pydicom", "SimpleITK")]
 
 
 def _existing(folder: Path) -> Dataset | None:
@@ -283,18 +280,10 @@ def _existing(folder: Path) -> Dataset | None:
     return dataset
 
 
-def _clear_leftovers(folder: Path) -> None:
-    """Remove what imports that were killed left behind."""
-    for path in folder.glob(".*.*"):
-        process = path.suffix.removeprefix(".")
-        if process.isdecimal() and not psutil.pid_exists(int(process)):
-            shutil.rmtree(path, ignore_errors=True)
-
-
 def _nothing_usable(images: pd.DataFrame) -> DataError:
     what = "No image in the folder can be used. "
     if images.empty:
-        todo = "Choose the folder that holds DICOM, PNG, JPEG or TIFF files, or one above it."
+        todo = "Choose the folder that holds the images, or one above it."
         return DataError("I03", what + "It holds no image", todo=todo)
     counts = images.groupby(["code", "reason"]).size().sort_values(ascending=False)
     code, reason = counts.index[0]
@@ -302,24 +291,3 @@ def _nothing_usable(images: pd.DataFrame) -> DataError:
     if code == "L01":
         todo = "Put the images into one folder for each class, or a table labels.csv beside them."
     return DataError("I03", f"{what}Most frequent reason: [{code}] {reason}", todo=todo)
-
-
-def _pattern(text: str) -> re.Pattern[str] | None:
-    if not text:
-        return None
-    try:
-        pattern = re.compile(text)
-    except re.error as error:
-        raise _no_pattern(f"it is not a regular expression ({error.msg})") from error
-    if not pattern.groups:
-        raise _no_pattern("it has no group in parentheses")
-    return pattern
-
-
-def _no_pattern(why: str) -> ConfigError:
-    return ConfigError(
-        "C11",
-        f"The patient pattern cannot be used: {why}",
-        item="data.patient_pattern",
-        todo=r"An example: ^(\d+)_ takes the digits before the first underscore.",
-    )

@@ -1,33 +1,35 @@
 """Dividing patients into training, validation and test.
 
 No patient, no file or picture that occurs twice, and no cluster of pictures that look the same is
-divided. Folds come from scikit-learn's `StratifiedGroupKFold`; which of them become test and
-validation is chosen so that every class is in every part and the shares are met best.
+divided. A division that comes with the data, or that was saved, is taken as it is if that holds for
+it, and refused with a list if it does not.
 """
 
 from __future__ import annotations
 
 import itertools
-import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import StratifiedGroupKFold
 
 from core.config import SplitSettings
-from core.data.checks import identical_images, join, near_duplicates
+from core.data.checks import identical_images, join
+from core.data.crossings import find_crossings
+from core.data.folds import divide
+from core.data.near import near_clusters
 from core.data.picture import Array
+from core.data.split_file import load_parts
 from core.errors import SplitError
 from core.files import sha256_json
 from core.types import SplitName, Task
 
 PARTS = tuple(part.value for part in SplitName)
-FOLDS = (5, 10, 20, 7, 4, 3)
-SHUFFLES = 8  # further seeds, derived from the first, when a rare class misses a part
 LARGE_CLUSTER = 20
+PURPOSES = (("train", "training"), ("validation", "validation"), ("test", "the sealed test"))
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class Split:
         sha256: Hash of the assignment.
         sentence: The division in plain words.
         notes: What the user should know about it.
+        origin: ``"new"``, ``"proposed"`` (it came with the data) or ``"file"`` (it was saved).
     """
 
     assignment: Mapping[str, str]
@@ -47,6 +50,7 @@ class Split:
     sha256: str
     sentence: str
     notes: tuple[str, ...]
+    origin: str = "new"
 
     def applied(self, images: pd.DataFrame) -> pd.DataFrame:
         """A copy of the manifest with `split` and `group` filled; unusable images have neither."""
@@ -62,29 +66,39 @@ def split_images(images: pd.DataFrame, task: Task, settings: SplitSettings) -> S
     Args:
         images: The manifest.
         task: One class per image, or findings.
-        settings: Shares and seed. Equal input and seed give the equal split.
+        settings: Where the division comes from, shares and seed. Equal input and seed give the
+            equal split.
 
     Raises:
-        SplitError: T01 a single class, T02 a class with fewer than three patients, T03 no division
-            found that has every class in every part.
+        SplitError: T01 a single class, T02 a class with fewer than three patients, T03 a class
+            missing in a part, T04 a patient or like pictures in two parts of a given division,
+            T07 to T09 a saved division that cannot be used.
     """
     usable = images[images["code"] == ""].sort_values("image").reset_index(drop=True)
-    groups, notes = _groups(usable)
     present = _presence(usable, task)
-    _check_classes(present, groups)
-    parts = _divide(_strata(present), present, groups, settings)
+    if len(present) < 2:
+        raise SplitError(
+            "T01", "All usable images carry the same label", todo="Add images of another class."
+        )
+    groups, notes = _groups(usable)
+    origin, given, more = _given(usable, settings)
+    if origin == "new":
+        _check_classes(present, groups)
+        parts = divide(present, groups, (settings.validation, settings.test), settings.seed)
+    else:
+        _refuse_crossings(usable, given, origin)
+        parts, filled = _completed(given, groups, present, settings)
+        more += filled
+        _check_presence(present, parts, origin)
     ids = usable["image"].tolist()
     assignment = dict(zip(ids, parts, strict=True))
-    counts = {part: parts.count(part) for part in PARTS}
-    patients = {
-        part: usable["patient"][[name == part for name in parts]].nunique() for part in PARTS
-    }
     return Split(
         assignment=assignment,
         groups=dict(zip(ids, groups, strict=True)),
         sha256=sha256_json(sorted(assignment.items())),
-        sentence=_sentence(counts, patients, settings),
-        notes=tuple(notes),
+        sentence=_sentence(usable, parts, origin, settings),
+        notes=(*more, *notes),
+        origin=origin,
     )
 
 
@@ -118,6 +132,70 @@ def _divided(what: str, count: int) -> SplitError:
     )
 
 
+def proposed_parts(usable: pd.DataFrame) -> list[str] | None:
+    """The division that comes with the data, by row; None where there is none worth the name."""
+    parts = usable["proposed_split"].tolist()
+    named = set(parts) - {""}
+    return parts if "train" in named and len(named) > 1 else None
+
+
+def _given(usable: pd.DataFrame, settings: SplitSettings) -> tuple[str, list[str], list[str]]:
+    """Where the division comes from, the parts it names, and what to say about it."""
+    if settings.file:
+        parts, notes = load_parts(Path(settings.file), usable)
+        return "file", parts, notes
+    proposed = proposed_parts(usable) if settings.origin == "auto" else None
+    return ("new", [], []) if proposed is None else ("proposed", proposed, [])
+
+
+def _refuse_crossings(usable: pd.DataFrame, parts: Sequence[str], origin: str) -> None:
+    crossings = find_crossings(usable, parts)
+    if crossings:
+        whose = "that comes with the data" if origin == "proposed" else "in the file"
+        raise SplitError(
+            "T04",
+            f"The division {whose} puts {crossings.sentence} in two of its parts",
+            todo="The import report lists them. Divide by patient instead (split.origin 'new').",
+        )
+
+
+def _completed(
+    given: Sequence[str],
+    groups: Sequence[str],
+    present: Mapping[str, Array],
+    settings: SplitSettings,
+) -> tuple[list[str], list[str]]:
+    """Fill what a given division leaves open: images in no part, then parts without images."""
+    homes = {group: part for group, part in zip(groups, given, strict=True) if part}
+    parts = [homes.get(group, "train") for group in groups]
+    notes = []
+    loose = sum(part == "" for part in given)
+    if loose:
+        notes.append(
+            f"The division names no part for {loose} images; they went to the part of what they "
+            "resemble, else to training."
+        )
+    missing = [part for part in ("validation", "test") if part not in parts]
+    if missing:
+        inside = [place for place, part in enumerate(parts) if part == "train"]
+        shares = [
+            min(0.5, getattr(settings, part) * len(parts) / len(inside)) if part in missing else 0.0
+            for part in ("validation", "test")
+        ]
+        some = {name: shown[inside] for name, shown in present.items()}
+        own = [groups[place] for place in inside]
+        _check_classes(some, own, least=1 + len(missing))
+        for place, part in zip(
+            inside, divide(some, own, (shares[0], shares[1]), settings.seed), strict=True
+        ):
+            parts[place] = part
+        notes.append(
+            f"The division has no {' and no '.join(missing)} part; it was taken out of the "
+            f"training part by patient (seed {settings.seed})."
+        )
+    return parts, notes
+
+
 def _groups(usable: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Group of every row, named by its first patient, and notes on what was joined."""
     first: dict[str, int] = {}
@@ -125,7 +203,11 @@ def _groups(usable: pd.DataFrame) -> tuple[list[str], list[str]]:
         (first.setdefault(patient, place), place) for place, patient in enumerate(usable["patient"])
     ]
     copies = [(group[0], other) for group in identical_images(usable) for other in group[1:]]
-    near = near_duplicates(usable["phash"].tolist())
+    near = [
+        (leader, place)
+        for place, leader in enumerate(near_clusters(usable["phash"].tolist()))
+        if leader != place
+    ]
     leaders = join(len(usable), itertools.chain(patients, copies, near))
     names = usable["patient"].tolist()
     notes = []
@@ -158,125 +240,61 @@ def _presence(usable: pd.DataFrame, task: Task) -> dict[str, Array]:
     return present
 
 
-def _check_classes(present: Mapping[str, Array], groups: list[str]) -> None:
-    if len(present) < 2:
-        raise SplitError(
-            "T01", "All usable images carry the same label", todo="Add images of another class."
-        )
+def _check_classes(present: Mapping[str, Array], groups: Sequence[str], least: int = 3) -> None:
     names = np.array(groups)
     for name, shown in present.items():
         patients = len(set(names[shown]))
-        if patients < 3:
+        if patients < least:
             raise SplitError(
                 "T02",
-                f"A class has only {patients} independent patients and needs at least 3",
+                f"A class has only {patients} independent patients and needs at least {least}",
                 item=name,
                 todo="Add patients, or leave the class out.",
             )
 
 
-def _strata(present: Mapping[str, Array]) -> Array:
-    """One stratum per row: its rarest class."""
-    rarest_first = sorted(present.values(), key=lambda shown: int(shown.sum()))
-    strata = np.full(len(rarest_first[0]), -1)
-    for code, shown in enumerate(rarest_first):
-        strata[shown & (strata < 0)] = code
-    return strata
-
-
-def _divide(
-    strata: Array, present: Mapping[str, Array], groups: list[str], settings: SplitSettings
-) -> list[str]:
-    """Part of every row: the first division with every class everywhere, else the next seed's."""
-    wanted = np.array([settings.validation, settings.test])
-    for folds in _fold_numbers(wanted, len(set(groups))):
-        for seed in range(settings.seed, settings.seed + SHUFFLES * 1_000_003, 1_000_003):
-            places = _folds(strata, groups, folds, seed)
-            best = min(
-                _choices(places, folds, wanted, present), key=lambda choice: choice[0], default=None
-            )
-            if best is not None:
-                validation, test = best[1]
-                return [
-                    "test" if place in test else "validation" if place in validation else "train"
-                    for place in places
-                ]
-    raise SplitError(
-        "T03",
-        "No division by patient was found that has every class in training, validation and test",
-        todo="Add patients of the rare classes, or choose other shares.",
-    )
-
-
-def _fold_numbers(wanted: Array, groups: int) -> list[int]:
-    """Numbers of folds to try: those that meet the shares best first, few before many."""
-
-    def miss(folds: int) -> float:
-        return float(np.abs(np.maximum(1, np.rint(wanted * folds)) / folds - wanted).sum())
-
-    return sorted(
-        (folds for folds in FOLDS if folds <= groups), key=lambda folds: round(miss(folds), 3)
-    )
-
-
-def _folds(strata: Array, groups: list[str], folds: int, seed: int) -> list[int]:
-    places = np.zeros(len(strata), dtype=np.int64)
-    numbers, counts = np.unique(strata, return_counts=True)
-    common = np.isin(strata, numbers[counts >= folds])
-    coarse = np.where(common, strata, -1)  # classes rarer than the folds share one stratum
-    if (coarse == -1).any() and (coarse == -1).sum() < folds:
-        coarse = np.where(coarse == -1, numbers[counts.argmax()], coarse)
-    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # rare classes: checked by `_choices`
-        for fold, (_, held) in enumerate(splitter.split(coarse, coarse, groups)):
-            places[held] = fold
-    return [int(place) for place in places]
-
-
-def _choices(
-    places: list[int], folds: int, wanted: Array, present: Mapping[str, Array]
-) -> Iterator[tuple[float, tuple[tuple[int, ...], tuple[int, ...]]]]:
-    """Acceptable (cost, (validation folds, test folds)): every class is in every part."""
-    table = np.array([np.bincount(places, shown, folds) for shown in present.values()])
-    sizes = np.bincount(places, minlength=folds) / len(places)
-    shares = table / table.sum(axis=1, keepdims=True)
-    first, second = (int(number) for number in np.maximum(1, np.rint(wanted * folds)))
-    if first + second >= folds:
-        return
-    for validation, test in _some_pairs(folds, first, second):
-        rest = [fold for fold in range(folds) if fold not in validation and fold not in test]
-        if all(
-            (table[:, part].sum(axis=1) > 0).all() for part in (list(validation), list(test), rest)
-        ):
-            cost = sum(
-                abs(sizes[list(part)].sum() - share)
-                + np.abs(shares[:, list(part)].sum(axis=1) - share).mean()
-                for part, share in ((validation, wanted[0]), (test, wanted[1]))
-            )
-            yield float(cost), (validation, test)
-
-
-def _some_pairs(
-    folds: int, first: int, second: int
-) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Disjoint runs of neighbouring folds around the circle: few, and as good as all pairs."""
-    for start in range(folds):
-        validation = tuple((start + step) % folds for step in range(first))
-        for gap in range(folds - first - second + 1):
-            begin = start + first + gap
-            yield validation, tuple((begin + step) % folds for step in range(second))
+def _check_presence(present: Mapping[str, Array], parts: Sequence[str], origin: str) -> None:
+    """Refuse a given division in which a part lacks a class."""
+    places = np.array(parts)
+    for name, shown in present.items():
+        for part in PARTS:
+            if not (places[shown] == part).any():
+                raise SplitError(
+                    "T03",
+                    f"The division {'of the data' if origin == 'proposed' else 'in the file'} has "
+                    f"no image of a class in its {part} part",
+                    item=name,
+                    todo="Divide by patient instead (split.origin 'new').",
+                )
 
 
 def _sentence(
-    counts: Mapping[str, int], patients: Mapping[str, int], settings: SplitSettings
+    usable: pd.DataFrame, parts: Sequence[str], origin: str, settings: SplitSettings
 ) -> str:
+    """``412 patients, 1,903 images; no patient is in two groups.`` and who is where."""
+    patients = usable["patient"]
+    places = np.array(parts)
     words = ", ".join(
-        f"{counts[part]} images of {patients[part]} patients for {purpose}"
-        for part, purpose in (
-            ("train", "training"),
-            ("validation", "validation"),
-            ("test", "the sealed test"),
-        )
+        f"{int((places == part).sum())} images of {patients[places == part].nunique()} patients "
+        f"for {purpose}"
+        for part, purpose in PURPOSES
     )
-    return f"Divided by patient (seed {settings.seed}): {words}."
+    how = {
+        "new": f"Divided by patient (seed {settings.seed})",
+        "proposed": "Divided as the data propose",
+        "file": "Divided as saved",
+    }
+    return f"{_total(usable)} {how[origin]}: {words}."
+
+
+def _total(usable: pd.DataFrame) -> str:
+    """Who there is, and what is promised; where no patient is known, nothing about patients."""
+    unknown = int((usable["patient_source"] == "image").sum())
+    images = f"{len(usable):,} images"
+    if unknown == len(usable):
+        return (
+            f"{images}, each counted as a patient of its own because nothing names the patient; no "
+            "picture and none that looks like it is in two groups."
+        )
+    total = f"{usable['patient'].nunique():,} patients, {images}; no patient is in two groups"
+    return f"{total}." if not unknown else f"{total} ({unknown:,} images name none)."

@@ -15,15 +15,9 @@ import numpy as np
 
 from core.config import PixelSettings
 from core.data.fit import fit_picture
-from core.data.grey import Grey
-from core.data.picture import Array, Picture, Raster
-from core.data.pixels import (
-    fallback_range,
-    modality_values,
-    padding_mask,
-    valid_windows,
-    window_function,
-)
+from core.data.grey import Grey, Table
+from core.data.picture import Array, Picture, Place, Raster
+from core.data.pixels import Voi, choose_voi, file_windows, outside_of
 from core.files import write_bytes
 
 MOST_PIXELS = 4096 * 4096  # shown; larger images are averaged down to less
@@ -35,8 +29,7 @@ class ViewWindow:
     """A window that can be chosen.
 
     Attributes:
-        kind: ``"chosen"`` by the user for all images, ``"file"``, ``"full"`` range, or the
-            ``"percentiles"`` that stand in for a missing one.
+        kind: See `core.data.pixels.Voi`.
         center: In the unit of the values.
         width: Likewise.
         function: One of `core.data.pixels.FUNCTIONS`.
@@ -58,7 +51,8 @@ class Levels:
         intercept: Of the codes.
         windows: Those to offer. The first made the networks' picture, unless `curve` did.
         curve: Grey level, 0 to 255, of each code by the file's VOI table, where it has one. It
-            made the networks' picture, unless the first window is a chosen one.
+            made the networks' picture, unless the first window is chosen or a preset.
+        unit: Of the values: ``"HU"``, ``"?"`` where they may be that, or ``""``.
         inverted: MONOCHROME1: the window's black is shown white.
         padding: First and last code outside the picture, shown black; or None.
         spacing: Millimetres between rows and between columns, or None.
@@ -71,6 +65,7 @@ class Levels:
     intercept: float = 0.0
     windows: tuple[ViewWindow, ...] = ()
     curve: Array | None = None
+    unit: str = ""
     inverted: bool = False
     padding: tuple[int, int] | None = None
     spacing: tuple[float, float] | None = None
@@ -134,7 +129,8 @@ def write_levels(levels: Levels, facts: dict[str, Any], file: Path) -> None:
 def _levels(raster: Raster, settings: PixelSettings) -> Levels:
     height, width = raster.pixels.shape[:2]
     shrunk = max(1, int(np.ceil(np.sqrt(height * width / MOST_PIXELS))))
-    facts: dict[str, Any] = {"spacing": raster.spacing, "edges": raster.edges, "shrunk": shrunk}
+    facts: dict[str, Any] = {"edges": raster.edges, "shrunk": shrunk}
+    facts["spacing"] = _spacing(raster.place)
     if raster.stored is not None and raster.grey is not None:
         facts |= _grey_levels(raster.stored, raster.grey, settings)
     else:
@@ -156,54 +152,63 @@ def _plain_codes(pixels: Array) -> Array:
     return pixels if pixels.ndim == 3 else pixels.astype(np.uint16)
 
 
+def _spacing(place: Place) -> tuple[float, float] | None:
+    return (place.row_mm, place.column_mm) if place.spacing else None
+
+
 def _grey_levels(stored: Array, grey: Grey, settings: PixelSettings) -> dict[str, Any]:
-    values, slope, intercept = stored.astype(np.int64), grey.slope, grey.intercept
+    outside = outside_of(stored, grey)
+    values, slope, intercept = stored, grey.slope, grey.intercept
     if grey.modality_table is not None:
-        values, slope, intercept = grey.modality_table.apply(stored).astype(np.int64), 1.0, 0.0
-    low = int(values.min())
-    step = max(1.0, (int(values.max()) - low) / MOST_CODE)
-    codes = values - low if step == 1.0 else np.rint((values - low) / step)
+        values, slope, intercept = grey.modality_table.apply(stored), 1.0, 0.0
+    low, step, codes = _codes(values)
     padding = None
-    if grey.padding and grey.modality_table is None and padding_mask(stored, grey) is not None:
+    if outside is not None and grey.padding and grey.modality_table is None:
         ends = [round(min(max((end - low) / step, -1), MOST_CODE + 1)) for end in grey.padding]
         padding = min(ends), max(ends)
     scale, origin = slope * step, intercept + slope * low
+    voi = choose_voi(stored, grey, settings.window, settings.window_name)
     return {
-        "codes": codes.astype(np.uint16),
+        "codes": codes,
         "slope": scale,
         "intercept": origin,
-        "windows": _windows(stored, grey, settings),
-        "curve": _curve(grey, int(codes.max()), scale, origin),
+        "windows": _windows(voi, grey),
+        "curve": _curve(voi.table or next(iter(grey.voi_tables), None), codes, scale, origin),
+        "unit": grey.unit,
         "inverted": grey.inverted,
         "padding": padding,
     }
 
 
-def _windows(stored: Array, grey: Grey, settings: PixelSettings) -> tuple[ViewWindow, ...]:
-    """The chosen one, the file's, or what stands in for them; as in `core.data.pixels.render`."""
-    found = []
-    if settings.window is not None:
-        chosen = settings.window
-        found.append(ViewWindow("chosen", chosen.center, chosen.width, "LINEAR_EXACT"))
-    function = window_function(grey)
-    found += [ViewWindow("file", c, w, function) for _, c, w in valid_windows(grey)]
-    if not found and grey.voi_table is None:
-        values = modality_values(stored, grey)
-        low, high, words = fallback_range(values, grey, padding_mask(stored, grey))
-        kind = "full" if words.startswith("full") else "percentiles"
-        width = high - low if high > low else 1.0
-        found.append(ViewWindow(kind, low + width / 2, width, "LINEAR_EXACT"))
-    return tuple(found)
+def _codes(values: Array) -> tuple[float, float, Array]:
+    """Numbers as 16 bits: the least one, the step, and how many steps each lies above it."""
+    values = values.astype(np.float64)
+    finite = np.isfinite(values)
+    inside = values[finite] if finite.any() else np.zeros(1)
+    low, high = float(inside.min()), float(inside.max())
+    step = (high - low) / MOST_CODE or 1.0
+    if bool((inside == np.rint(inside)).all()):
+        step = max(step, 1.0)
+    return low, step, np.rint((np.where(finite, values, low) - low) / step).astype(np.uint16)
 
 
-def _curve(grey: Grey, last: int, slope: float, intercept: float) -> Array | None:
-    """Grey levels of the codes up to `last` by the file's VOI table."""
-    if grey.voi_table is None:
+def _windows(voi: Voi, grey: Grey) -> tuple[ViewWindow, ...]:
+    """The one that made the picture, then those of the file."""
+    shown = (
+        ViewWindow(each.kind, each.center, each.width, each.function)
+        for each in (voi, *file_windows(grey))
+        if each.table is None
+    )
+    return tuple(dict.fromkeys(shown))
+
+
+def _curve(table: Table | None, codes: Array, slope: float, intercept: float) -> Array | None:
+    """Grey levels of the codes up to the greatest by a VOI table of the file."""
+    if table is None:
         return None
-    shown = grey.voi_table.apply(np.arange(last + 1) * slope + intercept)
-    low, high = float(grey.voi_table.values.min()), float(grey.voi_table.values.max())
-    scaled = np.clip((shown - low) / (high - low if high > low else 1.0), 0.0, 1.0)
-    return np.rint(scaled * 255).astype(np.uint8)
+    values = np.arange(int(codes.max()) + 1) * slope + intercept
+    shown = np.rint(Voi("table", "", table=table).apply(values) * 255)
+    return np.asarray(shown, dtype=np.uint8)
 
 
 def _shrink(codes: Array, factor: int) -> Array:

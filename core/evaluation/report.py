@@ -52,7 +52,7 @@ def render_report(facts: Facts) -> str:
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
-        finalize=_clean,
+        finalize=clean,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -63,7 +63,7 @@ def render_report(facts: Facts) -> str:
     )
 
 
-def _clean(value: object) -> object:
+def clean(value: object) -> object:
     """Free every inserted text from control and direction characters; escaping follows."""
     return value if isinstance(value, Markup | int | float) else words.seen(value)
 

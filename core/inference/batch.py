@@ -57,7 +57,9 @@ def predict_paths(
         partial: When asked to stop, return the rows so far instead of raising.
 
     Returns:
-        One row per path, in their order: ``file`` (shortened to what tells the paths apart),
+        One row per path, in their order, or per frame of a file that holds several, with the
+        path's place as its index: ``file``
+        (shortened to what tells the paths apart, with ``#2`` for the second of several frames),
         ``code`` and ``reason`` (both "" when all went well), ``p_<class>`` (float, missing for a
         file that could not be read), ``predicted`` (of two classes the positive one from its
         threshold on, of more the most probable; or the findings above their thresholds joined by
@@ -69,19 +71,34 @@ def predict_paths(
     card = classifier.card
     reporter.phase("predict", f"Reading and classifying {len(paths)} files")
     items = ((str(place), path) for place, path in enumerate(paths))
+    names = _short_names(paths)
     rows: list[dict[str, object]] = []
+    places: list[int] = []
     with DecoderPool(_workers(len(paths)), card.pixels) as pool:
-        results = (result for _, result in pool.decode(items))
+        results = pool.decode(items)
         while group := list(islice(results, BATCH)):
-            rows += _classified(classifier, group)
-            reporter.progress(len(rows), len(paths))
-            if reporter.stop_requested() and len(rows) < len(paths):
+            for (place, result), row in zip(
+                group, _classified(classifier, [result for _, result in group]), strict=True
+            ):
+                places.append(int(place))
+                rows.append({"file": names[int(place)] + _frame(result), **row})
+            done = int(group[-1][0]) + 1
+            reporter.progress(done, len(paths))
+            if reporter.stop_requested() and done < len(paths):
                 if not partial:
                     raise Stopped
                 break
-    table = pd.DataFrame(rows, columns=_columns(card.classes)[1:])
-    table.insert(0, "file", _short_names(paths)[: len(rows)])
-    return table
+    return pd.DataFrame(rows, columns=_columns(card.classes), index=pd.Index(places, dtype=int))
+
+
+def _frame(result: Picture | Failure) -> str:
+    """``#2`` for the second of several frames, as people count; empty for a file's only one."""
+    place, frames = (
+        (result.frame, result.frames)
+        if isinstance(result, Failure)
+        else (result.place.frame, result.place.frames)
+    )
+    return f"#{place + 1}" if frames > 1 else ""
 
 
 def write_predictions(table: pd.DataFrame, target: Path) -> None:

@@ -62,6 +62,7 @@ class Known:
 
     Attributes:
         path: Its file; it may be gone, or hold something else by now.
+        picture: Which of the file's chosen pictures it is, from 0.
         sha256: Of the file that was imported.
         pixels: ``[C, S, S]`` as the cache keeps it.
         labels: What it is labelled.
@@ -69,6 +70,7 @@ class Known:
     """
 
     path: Path
+    picture: int
     sha256: str
     pixels: Array
     labels: list[str]
@@ -179,7 +181,10 @@ class OpenedRun:
         shown = ("width", "height", "bits", "modality", "decoder", "window", "notes")
         facts = {name: _plain(row[name]) for name in shown}
         labels = [str(label) for label in row["labels"]]
-        return Known(self._source() / relative, str(row["sha256"]), pixels, labels, facts)
+        images = self.dataset.images
+        frames = images.loc[images["sha256"] == row["sha256"], "frame"].unique()
+        before = int((frames < row["frame"]).sum())
+        return Known(self._source() / relative, before, str(row["sha256"]), pixels, labels, facts)
 
     def examples(self, count: int) -> list[str]:
         """Ids of a few validation images, the classes in turn."""
@@ -223,7 +228,8 @@ class OpenedRun:
     def _source(self) -> Path:
         if self.config.data.source == DEMO:
             return self.run.path.parent.parent / "demo-data" / "images"
-        return Path(self.config.data.source).expanduser()
+        source = Path(self.config.data.source).expanduser()
+        return source.parent if source.is_file() else source
 
 
 def tensor_of(picture: Picture | Array) -> Tensor:

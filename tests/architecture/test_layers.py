@@ -20,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Beginning of a module's name -> its floor and its group; members of a group may import each other.
 FLOORS = {
-    r"core\.(errors|types|registry|files|config|machine|presets|outbound)": (0, "ground"),
+    r"core\.(errors|types|registry|files|config|differences|machine|presets|outbound)": (
+        0,
+        "ground",
+    ),
     r"core\.evaluation\.(?!report)": (0, "ground"),
     r"core\.tensors": (0.5, "tensors"),
     r"core\.data\.": (1, "data"),
@@ -32,7 +35,7 @@ FLOORS = {
     r"core\.training\.": (3, "training"),
     r"core\.inference\.": (3, "inference"),
     r"core\.(check|disk|estimate|measures|measuring|worker|cli|demo)": (4, "composition"),
-    r"core\.(assess|examine|pretraining|projects|sources)": (4, "composition"),
+    r"core\.(assess|examine|importing|pretraining|projects|sources)": (4, "composition"),
     r"core\.(benchmarks|commands|tasks)\.": (4, "composition"),
     r"core\.evaluation\.report": (4, "composition"),
     r"app\.": (5, "app"),

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,14 +17,18 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import UID
 
 from core.config import PixelSettings
-from core.data.picture import Raster
+from core.data.children import Recipe, decode_file
+from core.data.picture import Failure, Picture, Raster
 from core.data.readers.base import HEAD_BYTES, reader_for
+from core.errors import DataError
 
 SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 
 MakeDicom = Callable[..., bytes]
 Read = Callable[..., Raster]
+PeakOf = Callable[[Path], tuple[str, float, float]]
+ReadAll = Callable[..., list[Raster | Failure]]
 
 
 def _dicom(values: np.ndarray | None, *, syntax: str = EXPLICIT_LITTLE, **tags: Any) -> bytes:
@@ -57,15 +64,72 @@ def make_dicom() -> MakeDicom:
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Read:
-    """Decode bytes as the child does, in this process."""
+def read_all(tmp_path: Path) -> ReadAll:
+    """Every picture or failure in these bytes, decoded as the child does, in this process."""
 
-    def decode(content: bytes, settings: PixelSettings | None = None) -> Raster:
+    def decode(content: bytes, **settings: Any) -> list[Raster | Failure]:
         reader = reader_for(content[:HEAD_BYTES])
         assert reader is not None, "no reader recognises the file"
-        return reader.read(content, settings or PixelSettings(), tmp_path)
+        return list(reader.read(content, PixelSettings.model_validate(settings), tmp_path))
 
     return decode
+
+
+@pytest.fixture
+def read(read_all: ReadAll) -> Read:
+    """The only picture in these bytes; its failure is raised."""
+
+    def decode(content: bytes, **settings: Any) -> Raster:
+        (result,) = read_all(content, **settings)
+        if isinstance(result, Failure):
+            raise DataError(result.code, result.reason)
+        return result
+
+    return decode
+
+
+@pytest.fixture
+def decode_path(tmp_path: Path) -> Callable[..., list[Picture | Failure]]:
+    """Every result of one file, as the decoding child makes it, in this process."""
+    folder = tmp_path / "decoder"
+    folder.mkdir()
+
+    def decode(path: Path, **settings: Any) -> list[Picture | Failure]:
+        recipe = Recipe(PixelSettings.model_validate({"size_px": 64, **settings}), b"key")
+        return list(decode_file(path, recipe, folder))
+
+    return decode
+
+
+_PEAK = """
+import json, resource, sys, tempfile, time, warnings
+from pathlib import Path
+from core.config import PixelSettings
+from core.data.children import Recipe, decode_file
+from core.data.readers.base import reader_for
+warnings.simplefilter("ignore")
+reader_for(b"")
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+before, started = peak(), time.process_time()
+with tempfile.TemporaryDirectory() as folder:
+    done = list(decode_file(Path(sys.argv[1]), Recipe(PixelSettings(), b"k"), Path(folder)))
+print(json.dumps([getattr(done[0], "code", ""), peak() - before, time.process_time() - started]))
+"""
+
+
+@pytest.fixture
+def peak_of() -> PeakOf:
+    """A file's code, the megabytes and processor seconds of its decoding, in its own process."""
+    pytest.importorskip("resource", reason="measures with getrusage")
+    root = Path(__file__).resolve().parents[2]
+
+    def measure(path: Path) -> tuple[str, float, float]:
+        command = [sys.executable, "-c", _PEAK, str(path)]
+        done = subprocess.run(command, cwd=root, capture_output=True, check=True)
+        code, megabytes, seconds = json.loads(done.stdout)
+        return code, megabytes, seconds
+
+    return measure
 
 
 @pytest.fixture

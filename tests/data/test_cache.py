@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from core.data.cache import CacheWriter, PixelCache
+from core.data.cache import CacheWriter, PixelCache, pixels_sha256
 from core.errors import DataError
 
 RANDOM = np.random.default_rng(0)
@@ -23,7 +23,8 @@ def test_mixed_pictures_keep_their_values(tmp_path: Path) -> None:
     pictures = [*(grey() for _ in range(70)), colour, grey(), grey(np.uint16), colour]
     writer = CacheWriter(tmp_path, 8)
     rows = [writer.append(picture) for picture in pictures]
-    hashes = writer.finish()
+    writer.finish()
+    hashes = [pixels_sha256(picture) for picture in pictures]
     cache = PixelCache(tmp_path)
     assert rows == list(range(len(pictures)))
     assert (len(cache), cache.channels, cache.size_px, cache.scale) == (74, 3, 8, 1 / 65535)
@@ -33,6 +34,7 @@ def test_mixed_pictures_keep_their_values(tmp_path: Path) -> None:
         most = np.iinfo(picture.dtype).max
         expected = np.broadcast_to(picture / most, kept.shape)
         np.testing.assert_allclose(kept * cache.scale, expected, atol=1e-7)
+    assert hashes == [pixels_sha256(kept) for kept in stored]  # however wide
     assert len(set(hashes)) == 73  # the colour picture was appended twice
 
 
@@ -52,10 +54,12 @@ def test_bytes_stay_bytes_and_reads_are_copies(tmp_path: Path) -> None:
 
 def test_verify_names_what_changed(tmp_path: Path) -> None:
     writer = CacheWriter(tmp_path, 8)
-    for _ in range(3):
-        writer.append(grey())
+    pictures = [grey() for _ in range(3)]
+    for picture in pictures:
+        writer.append(picture)
+    writer.finish()
     images = pd.DataFrame({"image": ["a", "b", "c"], "row": [0, 1, 2]})
-    images["pixels_sha256"] = writer.finish()
+    images["pixels_sha256"] = [pixels_sha256(picture) for picture in pictures]
     PixelCache(tmp_path).verify(images)
     with (tmp_path / "pixels.npy").open("r+b") as opened:
         opened.seek(-1, 2)

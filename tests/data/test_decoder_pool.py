@@ -55,18 +55,21 @@ def test_results_come_in_order_and_match_the_files(files: list[tuple[str, Path]]
         assert np.array_equal(picture.pixels, again[name].pixels)  # type: ignore[union-attr]
 
 
-def test_bad_files_are_failures_with_codes(tmp_path: Path, files: list[tuple[str, Path]]) -> None:
+def test_case_33_bad_files_are_failures_with_codes(
+    tmp_path: Path, files: list[tuple[str, Path]]
+) -> None:
     (tmp_path / "text.png").write_text("not a picture, but DOE^JANE")
     (tmp_path / "empty.png").touch()
     cut = tmp_path / "cut.png"
     cut.write_bytes(files[0][1].read_bytes()[:200])
     (tmp_path / "folder.png").mkdir()
-    names = ["text.png", "empty.png", "cut.png", "folder.png", "gone.png"]
+    (tmp_path / "drawing.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    names = ["text.png", "empty.png", "cut.png", "folder.png", "gone.png", "drawing.svg"]
     with DecoderPool(1, SMALL) as pool:
         results = decoded(pool, [(name, tmp_path / name) for name in names])
     failures = [results[name] for name in names]
     assert all(isinstance(failure, Failure) for failure in failures)
-    assert [failure.code for failure in failures] == ["P01", "P02", "P10", "I05", "I02"]  # type: ignore[union-attr]
+    assert [failure.code for failure in failures] == ["P01", "P02", "P10", "I05", "I02", "P01"]  # type: ignore[union-attr]
     assert not any("DOE" in repr(failure) or str(tmp_path) in repr(failure) for failure in failures)
 
 
@@ -85,11 +88,11 @@ def _kill_workers(pool: DecoderPool, sent: signal.Signals, times: int) -> None:
 
 @posix_only
 @pytest.mark.parametrize(("times", "lost"), [(1, []), (2, ["slow"])])
-def test_a_crash_is_forgiven_once_and_costs_one_file(
+def test_case_25_a_crash_is_forgiven_once_and_costs_one_file(
     files: list[tuple[str, Path]], slow: Path, times: int, lost: list[str]
 ) -> None:
     with DecoderPool(1, SMALL) as pool:
-        killer = threading.Thread(target=_kill_workers, args=(pool, signal.SIGKILL, times))
+        killer = threading.Thread(target=_kill_workers, args=(pool, signal.SIGABRT, times))
         killer.start()
         results = decoded(pool, [("slow", slow), *files])
         killer.join()
@@ -100,7 +103,7 @@ def test_a_crash_is_forgiven_once_and_costs_one_file(
 
 
 @posix_only
-def test_a_hang_costs_one_file(files: list[tuple[str, Path]], slow: Path) -> None:
+def test_case_25_a_hang_costs_one_file(files: list[tuple[str, Path]], slow: Path) -> None:
     with DecoderPool(1, SMALL, timeout_s=2.0) as pool:
         killer = threading.Thread(target=_kill_workers, args=(pool, signal.SIGSTOP, 1))
         killer.start()

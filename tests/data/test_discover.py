@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import socket
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,7 +40,9 @@ def test_images_claims_and_the_rest(tmp_path: Path, write_picture: Callable[...,
 
 
 @posix_only
-def test_links_pipes_and_closed_places(tmp_path: Path, write_picture: Callable[..., Path]) -> None:
+def test_case_40_links_pipes_and_closed_places(
+    tmp_path: Path, write_picture: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     root, outside = tmp_path / "root", tmp_path / "outside"
     write_picture(root / "in.png")
     write_picture(outside / "out.png")
@@ -47,19 +51,42 @@ def test_links_pipes_and_closed_places(tmp_path: Path, write_picture: Callable[.
     (root / "loop.png").symlink_to(root / "loop.png")
     (root / "folder").symlink_to(outside)
     os.mkfifo(root / "pipe.png")
+    monkeypatch.chdir(root)  # a socket's path may not be long
+    with socket.socket(socket.AF_UNIX) as opened:
+        opened.bind("socket.png")
     codes = {found.relative: found.code for found in looked_through(root).found}
     assert codes == {
         "in.png": "", "good.png": "", "bad.png": "I04", "loop.png": "I04", "folder": "I04",
-        "pipe.png": "I05",
+        "pipe.png": "I05", "socket.png": "I05",
     }  # fmt: skip
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_what_may_not_be_read_is_listed(tmp_path: Path, write_picture: Callable[..., Path]) -> None:
-    write_picture(tmp_path / "a.png").chmod(0)
-    (tmp_path / "closed").mkdir(mode=0)
-    codes = {found.relative: found.code for found in looked_through(tmp_path).found}
-    assert codes == {"a.png": "I02", "closed": "I02"}
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder every user of the machine may enter; pytest's own are closed to others."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+
+
+@posix_only
+def test_case_40_what_may_not_be_read_is_listed(
+    open_folder: Path, write_picture: Callable[..., Path]
+) -> None:
+    write_picture(open_folder / "a.png").chmod(0)
+    write_picture(open_folder / "b.png").chmod(0o644)
+    (open_folder / "closed").mkdir(mode=0)
+    root = os.geteuid() == 0
+    try:
+        if root:
+            os.seteuid(65534)  # nobody: root may read everything
+        listing = looked_through(open_folder)
+    finally:
+        if root:
+            os.seteuid(0)
+    assert {found.relative: found.code for found in listing.found} == {
+        "a.png": "I02", "b.png": "", "closed": "I02",
+    }  # fmt: skip
 
 
 def test_the_fingerprint_follows_the_files(

@@ -28,7 +28,7 @@ Read = Callable[..., Any]
 
 
 def view(read: Read, content: bytes, settings: PixelSettings = SMALL) -> View:
-    return view_picture(read(content, settings), settings, "0" * 64, b"key")
+    return view_picture(read(content, **settings.model_dump()), settings, "0" * 64, b"key")
 
 
 def values(levels: Levels) -> Array:
@@ -91,7 +91,7 @@ def test_the_first_window_makes_the_networks_picture(
 ) -> None:
     settings = PixelSettings(size_px=64, window=chosen)
     content = make_dicom(stored, **tags)
-    raster = read(content, settings)
+    raster = read(content, **settings.model_dump())
     found = view(read, content, settings).levels
     slope, intercept = tags.get("RescaleSlope", 1), tags.get("RescaleIntercept", 0)
     assert np.allclose(values(found), stored.astype(float) * slope + intercept)

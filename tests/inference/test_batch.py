@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from core.inference.batch import predict_paths, write_predictions
 from core.inference.export import freeze_thresholds
@@ -97,6 +99,31 @@ def test_the_csv_holds_no_formula(exported: Exported, files: list[Path], folder:
     assert rows[2]["p_benign"] == ""
     assert float(rows[0]["p_benign"]) == pytest.approx(table["p_benign"][0], abs=1e-6)
     assert len(rows) == 5
+
+
+def test_every_frame_of_a_film_has_its_line(exported: Exported, tmp_path: Path) -> None:
+    """Frames are numbered from 1, as viewers count them; a single picture has no number."""
+    header = Dataset()
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    header.SOPClassUID, header.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.3.1", "2.25.8"
+    header.Rows = header.Columns = 64
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated = header.BitsStored = 8
+    header.HighBit, header.PixelRepresentation, header.NumberOfFrames = 7, 0, 20
+    pictures = (lesions(20, seed=3)[0].numpy()[:, 0] * 255).round().astype(np.uint8)
+    header.PixelData = pictures.tobytes()
+    header.save_as(tmp_path / "film.dcm", enforce_file_format=True)
+    Image.fromarray(pictures[0]).save(tmp_path / "one.png")
+    paths = [tmp_path / name for name in ("film.dcm", "one.png", "absent.dcm")]
+    listener = Listener()
+    table = predict_paths(Predictor.open(exported.folder), paths, listener)
+    numbered = [f"film.dcm#{number}" for number in range(1, 21)]
+    assert table["file"].tolist() == [*numbered, "one.png", "absent.dcm"]
+    assert table["p_malignant"].iloc[0] == pytest.approx(table["p_malignant"].iloc[20], abs=1e-6)
+    assert table.index.tolist() == [*[0] * 20, 1, 2]  # places of the paths
+    assert table["p_malignant"].iloc[:20].nunique() == 20
+    assert listener.said[-1] == "3/3"
 
 
 @pytest.mark.parametrize(

@@ -1,23 +1,31 @@
-"""DICOM: one image per file, for now without multi-frame objects."""
+"""DICOM: every object that is an image, with one frame or many."""
 
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.pixels.processing import apply_color_lut
 
 from core.config import PixelSettings
-from core.data.header import GREY, align_bits, check_layout, grey_of, read_header
-from core.data.picture import Array, Raster
-from core.data.pixels import render
-from core.data.placing import edges_of, spacing_of
+from core.data.frames import chosen_frames
+from core.data.geometry import place_of
+from core.data.grey import Grey
+from core.data.grey_header import grey_of, shown_name
+from core.data.header import GREY, align_bits, check_layout, is_float, read_header
+from core.data.kinds import burned_in, modality, overlays, text
+from core.data.palette import colours
+from core.data.picture import Failure, Marks, Raster
+from core.data.pixels import render, valid_windows
+from core.data.placing import edges_of
 from core.data.readers.base import READERS
-from core.data.transfer import stored_values
+from core.data.stored import DECODING_ERRORS, Decoded, stored_frames
+from core.data.tags import tag_text
+from core.data.transfer import LOSSY
 from core.errors import DataError
 
+SCANNER = ("Manufacturer", "ManufacturerModelName", "StationName")
 _FORMS = {
     b"AE", b"AS", b"AT", b"CS", b"DA", b"DS", b"DT", b"FL", b"FD", b"IS", b"LO", b"LT", b"PN",
     b"SH", b"SL", b"SS", b"ST", b"TM", b"UI", b"UL", b"US", b"UN", b"UT",
@@ -29,6 +37,7 @@ class DicomReader:
 
     suffixes: tuple[str, ...] = (".dcm", ".dicom", ".ima")
     damaged = ("D30", "The DICOM file is damaged")
+    labelled = False
 
     def recognises(self, head: bytes) -> bool:
         """By ``DICM`` at byte 128, or by a first tag that can only be a bare DICOM data set's."""
@@ -38,40 +47,109 @@ class DicomReader:
             return True
         return len(head) >= 16 and _begins_with_group_8(head)
 
-    def read(self, content: bytes, settings: PixelSettings, temporary: Path) -> Raster:
-        """Decode the image in the order stored value, modality, window, inversion.
+    def read(
+        self, content: bytes, settings: PixelSettings, temporary: Path
+    ) -> Iterator[Raster | Failure]:
+        """Decode the chosen frames in the order stored value, modality, window, inversion.
 
         Raises:
-            DataError: A code of area D; see `core.data.header` and `core.data.transfer`.
+            DataError: A code of area D; see `core.data.header` and `core.data.stored`.
         """
         header, uid = read_header(content)
         notes = check_layout(header, uid)
-        bits = int(header.BitsStored)
-        shift = align_bits(header, uid)
-        values, decoder = stored_values(header, uid, temporary)
-        if values.shape[:2] != (header.Rows, header.Columns):
-            raise DataError("D31", "The compressed data is damaged")
-        values = values >> shift if shift else values
-        grey = None
-        if header.PhotometricInterpretation in GREY:
-            grey = grey_of(header, bits)
-            pixels, window = render(values, grey, settings.window)
-        else:
-            pixels, bits = _colour(values, header, bits)
-            window = "colour, full range"
-        return Raster(
-            pixels=pixels,
-            bits=bits,
-            modality=_modality(header),
-            decoder=decoder,
-            window=window,
-            patient=str(header.get("PatientID") or "").strip(),
-            notes=tuple(notes),
-            stored=values if grey else None,
-            grey=grey,
-            spacing=spacing_of(header),
-            edges=edges_of(header),
+        bits, shift = int(header.BitsStored), align_bits(header, uid)
+        chosen = chosen_frames(int(header.NumberOfFrames), settings)
+        for frame, decode in stored_frames(header, uid, temporary, chosen):
+            try:
+                yield _raster(
+                    header, uid, frame, _aligned(decode, header, shift), bits, settings, notes
+                )
+            except DataError as error:
+                yield _failure(header, frame, error)
+            except DECODING_ERRORS:
+                yield _failure(header, frame, DataError(*self.damaged))
+
+    def tag(self, content: bytes, name: str) -> str:
+        """The text of a field the user labels by; see `core.data.tags`."""
+        return tag_text(content, name)
+
+
+def _aligned(decode: Callable[[], Decoded], header: Dataset, shift: int) -> Decoded:
+    values, decoder = decode()
+    if values.shape[:2] != (header.Rows, header.Columns):
+        raise DataError("D31", "The compressed data is damaged")
+    return values >> shift if shift else values, decoder
+
+
+def _raster(
+    header: Dataset,
+    uid: str,
+    frame: int,
+    decoded: Decoded,
+    bits: int,
+    settings: PixelSettings,
+    notes: list[str],
+) -> Raster:
+    values, decoder = decoded
+    offered: tuple[str, ...] = ()
+    grey = None
+    if header.PhotometricInterpretation in GREY:
+        grey = grey_of(header, bits, frame)
+        pixels, window = render(values, grey, settings.window, settings.window_name)
+        offered = _offered(grey)
+    else:
+        pixels, bits = colours(values, header, bits)
+        window = "colour, full range"
+    return Raster(
+        pixels=pixels,
+        bits=bits,
+        modality=modality(header),
+        decoder=decoder,
+        window=window,
+        patient=text(header, "PatientID"),
+        notes=(*notes, *_notes(header)),
+        place=place_of(header, frame),
+        marks=Marks(
+            lossy=uid in LOSSY or text(header, "LossyImageCompression") == "01",
+            burned_in=burned_in(header),
+            overlays=overlays(header),
+            windows=offered,
+            scanner="|".join(filter(None, (text(header, name) for name in SCANNER))),
+        ),
+        stored=values if grey else None,
+        grey=grey,
+        edges=edges_of(header, frame),
+    )
+
+
+def _failure(header: Dataset, frame: int, error: DataError) -> Failure:
+    sentence = f"{error.what.rstrip('.')}. {error.todo}".strip()
+    return Failure(error.code, sentence, frame=frame, frames=int(header.NumberOfFrames))
+
+
+def _offered(grey: Grey) -> tuple[str, ...]:
+    """The file's windows for a list to choose from: place, values, and its name if harmless."""
+    found = [(f"table {place}", table.name) for place, table in enumerate(grey.voi_tables, start=1)]
+    found += [
+        (
+            f"window {place} {center:g}/{width:g}",
+            dict(enumerate(grey.names, start=1)).get(place, ""),
         )
+        for place, center, width in valid_windows(grey)
+    ]
+    return tuple(f"{words} {shown_name(name)}".strip() for words, name in found)
+
+
+def _notes(header: Dataset) -> Iterator[str]:
+    planes = overlays(header)
+    if planes:
+        yield f"{planes} overlay{'s' if planes > 1 else ''} not drawn"
+    if burned_in(header) == "yes":
+        yield "text is burned into the picture"
+    if text(header, "RecognizableVisualFeatures").upper() == "YES":
+        yield "a face may be recognisable"
+    if is_float(header):
+        yield "floating point values"
 
 
 def _begins_with_group_8(head: bytes) -> bool:
@@ -81,31 +159,6 @@ def _begins_with_group_8(head: bytes) -> bool:
             (length,) = struct.unpack_from(f"{order}I", head, 4)
             return head[4:6] in _FORMS or (order == "<" and 0 < length <= 256)
     return False
-
-
-def _modality(header: Dataset) -> str:
-    """The modality, or nothing where free text stands in its place: it is shown and kept."""
-    text = str(header.get("Modality") or "").strip()
-    return text if len(text) <= 16 and text.isascii() and text.isalnum() else ""
-
-
-def _colour(values: Array, header: Dataset, bits: int) -> tuple[Array, int]:
-    """``[H, W, 3]`` RGB as uint8, or float32 in [0, 1] above 8 bits, and the bits it carries."""
-    if header.PhotometricInterpretation == "PALETTE COLOR":
-        try:
-            mapped = apply_color_lut(values, header)[..., :3]
-        except (AttributeError, ValueError) as error:
-            raise DataError("D35", "The image's colour table is missing or damaged") from error
-        if mapped.dtype != np.uint8:  # PS3.3 C.7.6.3.1.6: 8-bit colours stand in the upper byte
-            mapped = mapped >> 8 if int(mapped.max()) > 255 else mapped
-        return mapped.astype(np.uint8), 8
-    if values.ndim != 3 or values.shape[2] != 3:
-        raise DataError("D31", "The compressed data is damaged")
-    if bits > 8:
-        return (values.astype(np.float32) / np.float32(2**bits - 1)).clip(0, 1), bits
-    if bits < 8:
-        values = np.rint(values.astype(np.float32) * (255 / (2**bits - 1)))
-    return values.astype(np.uint8), 8
 
 
 READERS.register("dicom", __name__)(DicomReader())

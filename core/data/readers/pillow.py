@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ import PIL
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from core.config import PixelSettings
+from core.data.deep_colour import deep_colours, deep_size
 from core.data.grey import Grey
-from core.data.picture import Raster
+from core.data.picture import Array, Failure, Marks, Raster
 from core.data.readers.base import READERS
+from core.data.versions import versioned
 from core.errors import DataError
 
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
@@ -32,6 +35,7 @@ class PillowReader:
 
     suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
     damaged = ("P10", "The picture is damaged or cut short")
+    labelled = False
 
     def recognises(self, head: bytes) -> bool:
         """By signature; a BMP also by the size of its second header, as two letters are few."""
@@ -46,26 +50,42 @@ class PillowReader:
             }
         return head.startswith(SIGNATURES)
 
-    def read(self, content: bytes, settings: PixelSettings, temporary: Path) -> Raster:
-        """Decode the picture.
+    def read(
+        self, content: bytes, settings: PixelSettings, temporary: Path
+    ) -> Iterator[Raster | Failure]:
+        """Decode the picture; these files hold one each.
 
         Raises:
             DataError: P10 damaged, P11 too large, P14 several pictures, P15 colours, P16 range.
         """
+        size = deep_size(content)
+        if size is not None:
+            if size[0] * size[1] > LARGEST_PIXELS:
+                raise _too_large()
+            yield _deep(deep_colours(content, temporary))
+            return
         image = _opened(content)
         notes: list[str] = []
         if image.format == "MPO":
             notes.append("first picture of a camera's multi-picture file")
         elif getattr(image, "n_frames", 1) > 1:
             raise DataError("P14", "The file holds several pictures", todo="Save one per file.")
-        if image.format == "PNG" and content[24] == 16 and image.mode in {"RGB", "RGBA", "LA"}:
-            notes.append("16-bit colour reduced to 8 bits")
+        if image.format == "PNG" and content[24] == 16 and image.mode in {"RGBA", "LA"}:
+            notes.append("16-bit grey with transparency reduced to 8 bits")
+        marks = Marks(lossy=image.format in {"JPEG", "MPO"})
         image.load()
         upright = ImageOps.exif_transpose(image)
         if upright.mode.startswith("I;16"):
-            return _sixteen_bits(upright, notes)
-        plain = _plain(upright, notes)
-        return Raster(np.asarray(plain), 8, "", _decoder(), "full range 0..255", notes=tuple(notes))
+            yield _sixteen_bits(upright, notes)
+            return
+        pixels = np.asarray(_plain(upright, notes))
+        yield Raster(
+            pixels, 8, "", _decoder(), "full range 0..255", notes=tuple(notes), marks=marks
+        )
+
+    def tag(self, content: bytes, name: str) -> str:
+        """Pictures have no header fields to label by."""
+        return ""
 
 
 def _opened(content: bytes) -> Image.Image:
@@ -88,6 +108,16 @@ def _too_large() -> DataError:
         f"The picture has more than {LARGEST_PIXELS // 1_000_000} megapixels",
         todo="Save it smaller.",
     )
+
+
+def _deep(stored: Array) -> Raster:
+    """Colours of 16 bits, transparent parts on black."""
+    notes: tuple[str, ...] = ()
+    pixels = stored[..., :3].astype(np.float32) / np.float32(65535)
+    if stored.shape[2] == 4 and int(stored[..., 3].min()) < 65535:
+        notes = ("transparent parts shown on black",)
+        pixels *= stored[..., 3:].astype(np.float32) / np.float32(65535)
+    return Raster(pixels, 16, "", versioned("SimpleITK"), "full range 0..65535", notes=notes)
 
 
 def _sixteen_bits(image: Image.Image, notes: list[str]) -> Raster:

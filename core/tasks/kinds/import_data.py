@@ -1,4 +1,4 @@
-"""Import a project's images and divide its patients, or divide them again."""
+"""Import a project's images and divide its patients, or divide them again; say what was found."""
 
 from __future__ import annotations
 
@@ -17,33 +17,23 @@ def import_project(context: TaskContext) -> dict[str, Any]:
     """Read the images of a project, or open them if nothing changed, and divide them.
 
     The request is ``{"project": id}``, with ``"decoded": true`` to divide the images that were read
-    last and look at no file. The project then holds the manifest with its split.
+    last and look at no file. The project then holds the manifest with its split, and
+    ``findings.json`` for the import report, the latter even if the patients cannot be divided.
     """
-    from core.data.manifest import save_manifest
     from core.errors import RunError
-    from core.files import write_json
     from core.projects import ProjectStore
 
     store = ProjectStore(context.workspace)
     project = store.open(context.request["project"])
-    config = project.config
     dataset = _dataset(context, project)
-    if store.open(project.id).config.data != config.data:
+    if store.open(project.id).config.data != project.config.data:
         todo = "Read the images again."
         raise RunError("R52", "The settings were changed while the images were read", todo=todo)
-    (project.folder / "split.json").unlink(missing_ok=True)
-    save_manifest(dataset, project.folder)  # shown even if the patients cannot be divided
-    context.reporter.phase("split", "Dividing the patients")
-    from core.data.split import check_split, split_images  # scikit-learn: a second or two
+    from core.importing import divide_images  # scikit-learn: a second or two
 
-    split = split_images(dataset.images, dataset.task, config.split)
-    dataset = dataset.with_images(split.applied(dataset.images))
-    check_split(dataset.images)
-    save_manifest(dataset, project.folder)
-    facts = {"sha256": split.sha256, "sentence": split.sentence, "notes": split.notes}
-    settings = config.split.model_dump(mode="json")
-    write_json(project.folder / "split.json", facts | {"settings": settings})
-    return {"dataset": dataset.id, "usable": len(dataset.usable())}
+    dataset, found = divide_images(dataset, project.config, project.folder, context.reporter)
+    warnings = sum(each["warning"] for each in found["shortcuts"])
+    return {"dataset": dataset.id, "usable": len(dataset.usable()), "shortcuts": warnings}
 
 
 def _dataset(context: TaskContext, project: Project) -> Dataset:

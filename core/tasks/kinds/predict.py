@@ -14,8 +14,9 @@ def predict(context: TaskContext) -> dict[str, Any]:
     """Read and classify every image of a folder; when stopped, keep what has been done.
 
     The request is ``{"run": id, "path": folder or file}``. The task's folder then holds
-    ``predictions.csv`` for the user, ``table.json`` for the page and ``places.json``, the path of
-    each row; all three name files and are readable by the owner alone.
+    ``predictions.csv`` for the user, ``table.json`` for the page and ``places.json``, for each row
+    the path and which of the file's pictures it is; all three name files and are readable by the
+    owner alone.
     """
     import json
     from pathlib import Path
@@ -40,11 +41,15 @@ def predict(context: TaskContext) -> dict[str, Any]:
     write_predictions(table, context.folder / CSV)
     columns = json.loads(table.to_json(orient="split", index=False, double_precision=8))
     write_bytes(context.folder / TABLE, json.dumps(columns).encode("utf-8"), private=True)
-    places = [str(path.absolute()) for path in paths[: len(table)]]
+    pictures = table.groupby(level=0).cumcount()
+    places = [
+        [str(paths[place].absolute()), int(picture)]
+        for place, picture in zip(table.index, pictures, strict=True)
+    ]
     write_bytes(context.folder / PLACES, json.dumps(places).encode("utf-8"), private=True)
     return {
         "files": len(paths),
         "done": len(table),
         "unread": int((table["code"] != "").sum()),
-        "stopped": len(table) < len(paths),
+        "stopped": table.index.nunique() < len(paths),
     }
