@@ -11,6 +11,7 @@ import pandas as pd
 
 from app.observe import project_version
 from app.text import data as text
+from core.data.import_notes import frame_notes, import_notes
 from core.data.manifest import Dataset, open_dataset, read_paths
 from core.errors import DataError
 from core.projects import Project
@@ -76,7 +77,7 @@ def summarise(dataset: Dataset) -> dict[str, Any]:
         "out": text.OUT.format(count=len(dataset.images) - len(usable), total=len(dataset.images))
         if len(excluded)
         else "",
-        "notes": [*dataset.notes, *_ignored(dataset.ignored)],
+        "notes": [*_notes(dataset, usable), *_ignored(dataset.ignored)],
     }
 
 
@@ -109,6 +110,8 @@ def image_facts(dataset: Dataset, row: int) -> list[tuple[str, str]]:
         "patient": text.PSEUDONYM.format(start=start, origin=origin),
         "size": f"{image['width']:,} × {image['height']:,} px",
         "kept": text.KEPT.format(side=dataset.pixels.size_px, bits=16 if image["bits"] > 8 else 8),
+        "place": _place(image),
+        "spacing": _spacing(image),
         "bits": text.BITS.format(bits=image["bits"]),
         "modality": _modality(image["modality"]),
         "window": image["window"],
@@ -117,6 +120,23 @@ def image_facts(dataset: Dataset, row: int) -> list[tuple[str, str]]:
         "image": image["image"],
     }
     return [(text.ONE[key], str(value)) for key, value in values.items() if value]
+
+
+def _place(image: dict[str, Any]) -> str:
+    slice_ = text.PLACE_SLICE.format(number=image["slice"]) if image["slice"] else ""
+    frame = (
+        text.PLACE_FRAME.format(number=image["frame"] + 1, all=image["frames"])
+        if image["frames"] > 1
+        else ""
+    )
+    return ", ".join(filter(None, (slice_, frame)))
+
+
+def _spacing(image: dict[str, Any]) -> str:
+    if not image["spacing"]:
+        return ""
+    origin = text.SPACING_OF[image["spacing"]]
+    return text.SPACING.format(rows=image["row_mm"], columns=image["column_mm"], origin=origin)
 
 
 def file_name(dataset: Dataset, row: int) -> str:
@@ -133,6 +153,12 @@ def unusable_names(dataset: Dataset, code: str) -> dict[str, Any]:
         rows["image"], rows["reason"], strict=True))  # fmt: skip
     shown = [{"name": name, "reason": reason} for name, reason in names[:MOST_NAMES]]
     return {"names": shown, "more": max(0, len(names) - MOST_NAMES)}
+
+
+def _notes(dataset: Dataset, usable: pd.DataFrame) -> list[str]:
+    """What the import said, without what `core.data.attention` says better."""
+    better = {*import_notes(dataset.images, conflicts=0)} - {*frame_notes(usable)}
+    return [note for note in dataset.notes if note not in better]
 
 
 def _ignored(number: int) -> list[str]:

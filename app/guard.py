@@ -60,6 +60,11 @@ OPEN = re.compile(
 INGEST = re.compile(r"/api/ingest/[\w-]+")
 HASHED = re.compile(r"/assets/.*|/ws/fonts/.*")  # another content has another name
 CHECKED = re.compile(r"/ws/static/.*|/static/.*")  # asked for anew each time, sent if it changed
+# of a report, which is one file and needs nothing
+REPORT_CSP = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
+)
 
 
 class Guard:

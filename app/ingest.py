@@ -34,6 +34,7 @@ from app.routes import answer
 from app.text import ingest as text
 from core.errors import DataError
 from core.files import private_folder, read_json, require_free, write_json
+from core.sources import OPENED
 from core.tasks.store import read_request
 
 LARGEST_BATCH = 64 * 2**20  # bytes
@@ -70,6 +71,15 @@ class Arrived:
     title: str
     files: int
     bytes: int
+
+    @property
+    def source(self) -> Path:
+        """Where a project's images come from: the folder, or the one archive dropped."""
+        if self.files == 1:
+            (file,) = (path for path in self.folder.rglob("*") if path.is_file())
+            if file.name.casefold().endswith(OPENED):
+                return file
+        return self.folder
 
 
 class Incoming:

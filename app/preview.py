@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -14,20 +10,13 @@ from pathlib import Path, PurePosixPath
 from app.text import data as text
 from core.config import DataSettings
 from core.data.discover import SKIPPED_NAMES, list_folder
+from core.data.pattern import preview_pattern, suggest_patterns
 from core.data.readers.base import image_suffixes
 from core.data.table_files import read_table
 from core.data.tables import Labelling, label_files
-from core.errors import BedsideError
+from core.errors import BedsideError, ConfigError
 
 FRESH_S = 30.0  # a folder is listed again after this time
-PATIENCE_S = 5.0  # some patterns take for ever, and a search cannot be interrupted
-SEARCH = """
-import json, re, sys
-asked = json.load(sys.stdin)
-search = re.compile(asked["pattern"]).search
-hits = map(search, asked["names"])
-json.dump([hit.group(1) if hit else None for hit in hits], sys.stdout)
-"""
 MOST_CLASSES_NAMED = 8
 MOST_TABLES = 4
 
@@ -114,49 +103,34 @@ def _patients(labelling: Labelling, settings: DataSettings, images: list[str]) -
         said.append(column)
     if settings.patient_pattern:
         said += _pattern(settings.patient_pattern, images)
-    return [*said, text.PREVIEW_HEADER if said else text.PREVIEW_NOBODY]
+    if said:
+        return [*said, text.PREVIEW_HEADER]
+    return [text.PREVIEW_NOBODY, *_suggestion(images)]
 
 
 def _pattern(pattern: str, images: list[str]) -> list[str]:
     try:
-        groups = re.compile(pattern).groups
-    except (re.error, RecursionError, OverflowError) as error:
-        return [text.PREVIEW_NO_PATTERN.format(why=str(error).split(" at ")[0])]
-    if not groups:
-        return [text.PREVIEW_NO_GROUP]
-    names = [PurePosixPath(image).name for image in images]
-    found = _search(pattern, names)
-    if found is None:
-        return [text.PREVIEW_SLOW]
-    unfit = [name for name, patient in zip(names, found, strict=True) if not patient]
+        found = preview_pattern(images, pattern)
+    except ConfigError as error:
+        return [f"{error.what}. {error.todo}"]
     said = [
-        text.PREVIEW_PATTERN.format(
-            patients=len(set(filter(None, found))), files=len(names) - len(unfit)
-        )
+        text.PREVIEW_PATTERN.format(patients=found.patients, files=found.images - found.unmatched)
     ]
-    if unfit:
-        said.append(text.PREVIEW_UNFIT.format(count=len(unfit), name=unfit[0]))
+    if found.unmatched:
+        unfit = next(each.before for each in found.examples if not each.patient)
+        said.append(text.PREVIEW_UNFIT.format(count=found.unmatched, name=unfit))
     return said
 
 
-def _search(pattern: str, names: list[str]) -> list[str | None] | None:
-    """What the pattern finds in every name, in a process of its own; None if it takes too long."""
-    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)  # of Windows
-    try:
-        done = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", SEARCH],
-            input=json.dumps({"pattern": pattern, "names": names}),
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=PATIENCE_S,
-            check=True,
-            creationflags=flags,
+def _suggestion(images: list[str]) -> list[str]:
+    """What file names suggest, where neither table nor pattern names a patient."""
+    found = suggest_patterns(images)[:1]
+    return [
+        text.PREVIEW_SUGGESTED.format(
+            patients=each.preview.patients, about=each.about, pattern=each.preview.pattern
         )
-    except (subprocess.TimeoutExpired, subprocess.CalledProcessError):
-        return None
-    found: list[str | None] = json.loads(done.stdout)
-    return found
+        for each in found
+    ]
 
 
 def _columns(table: Path) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.errors import as_facts
 from app.found import Findings
+from app.import_facts import describe_import
 from app.observe import Observer
 from app.text import data as text
 from core.errors import BedsideError, DataError
@@ -48,6 +49,7 @@ def describe_state(observer: Observer, findings: Findings) -> dict[str, Any]:
         "problem": None,
         "found": None,
         "split": None,
+        "look": None,
     }
     if project is None:
         return state
@@ -108,6 +110,7 @@ def _add_found(
 ) -> None:
     try:
         state["found"] = findings.summary(project)
+        state["look"] = describe_import(project)
         if project.is_imported:
             state["split"] = read_json(project.folder / "split.json")
         pixels = observer.workspace / "datasets" / state["found"]["dataset"] / "pixels.npy"

@@ -1,4 +1,4 @@
-"""A folder of images as a person names it: pasted with quotes, as a file address, with ``~``."""
+"""A folder or file of images as a person names it: with quotes, as a file address, with ``~``."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from urllib.parse import unquote, urlsplit
 
 from core.errors import DataError
 
+OPENED = (".zip", ".npz", ".nii", ".nii.gz", ".mha", ".nrrd", ".dcm")  # hold many images
 QUOTES = "\"'“”„‘’«»`"
 ELSEWHERE = "Check the path. On a USB or network drive, check that it is connected."
 
 
 def source_folder(text: str, workspace: Path) -> Path:
-    """The folder that a text names.
+    """The folder that a text names, or the archive or file of images.
 
     Args:
         text: As it was typed or pasted.
@@ -28,7 +29,8 @@ def source_folder(text: str, workspace: Path) -> Path:
         facts = path.stat()
     except OSError:
         raise _missing(path) from None
-    if not stat.S_ISDIR(facts.st_mode):
+    is_file = stat.S_ISREG(facts.st_mode)
+    if is_file and not path.name.casefold().endswith(OPENED):
         raise DataError(
             "I13",
             "This is a file, not a folder",
@@ -45,7 +47,8 @@ def source_folder(text: str, workspace: Path) -> Path:
             item=str(path),
             todo="Choose the folder that holds your images.",
         )
-    _require_content(path)
+    if not is_file:
+        _require_content(path)
     return path
 
 

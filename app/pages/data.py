@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from app import ingest, thumbs
 from app.found import Findings, file_name, image_facts, image_list, unusable_names
 from app.observe import Observer
+from app.pages import data_report
 from app.pages.data_forms import DataForms
 from app.routes import answer
 from app.shell import surface
@@ -28,6 +29,7 @@ def make_router(observer: Observer) -> APIRouter:
     router = APIRouter()
     router.include_router(ingest.make_router(observer))
     router.include_router(thumbs.make_router(observer))
+    router.include_router(data_report.make_router(observer))
     findings = Findings(observer.workspace)
     incoming = ingest.Incoming(observer.workspace)
     _add_readings(router, observer, findings)
@@ -35,7 +37,7 @@ def make_router(observer: Observer) -> APIRouter:
     @router.post("/api/data/dropped")
     def dropped(what: Dropped) -> Response:
         arrived = incoming.open(what.id)
-        project = observer.projects.for_source(str(arrived.folder), arrived.title)
+        project = observer.projects.for_source(str(arrived.source), arrived.title)
         return answer({"task": start_import(observer, project)})
 
     @router.post("/api/data/project/{name}/open")
@@ -106,7 +108,9 @@ def build(observer: Observer) -> None:
                 gr.HTML(f"<h2>{text.DEMO_TITLE}</h2><p>{text.DEMO_WORDS}</p>", padding=False)
                 forms.build_demo()
             surface("data", elem_id="recent")
+    surface("attention", elem_id="look")
     surface("found", elem_id="found")
+    surface("attention", elem_id="guess")
     with gr.Accordion(text.DIVIDE, open=False, elem_id="divide"):
         forms.build_split()
     surface("images", elem_id="images")

@@ -20,10 +20,13 @@ from core.errors import BedsideError, RunError
 from core.projects import DEMO, Project, require_idle
 from core.sources import source_folder
 
-LABELS = ("data.labels", "data.table", "data.file_column", "data.label_columns")
-PATIENTS = ("data.patient_column", "data.patient_pattern")
-PICTURES = ("data.pixels.size_px", "data.pixels.fit", "data.pixels.window")
-SPLIT = ("split.validation", "split.test", "split.seed")
+LABELS = ("data.labels", "data.table", "data.file_column", "data.label_columns", "data.label_tag")
+PATIENTS = ("data.patient_column", "data.patient_pattern", "data.split_column")
+PICTURES = (
+    "data.pixels.size_px", "data.pixels.fit", "data.pixels.window", "data.pixels.window_name",
+    "data.pixels.frames", "data.pixels.every_nth", "data.pixels.slice_axis",
+)  # fmt: skip
+SPLIT = ("split.validation", "split.test", "split.seed", "split.origin", "split.file")
 BLANK = RunConfig(data=DataSettings(source=DEMO))  # what forms show before a project is open
 CHANGED = "(failed) => window.dispatchEvent(new CustomEvent('bedside:changed', {detail: failed}))"
 QUIET: dict[str, Any] = {
@@ -72,7 +75,7 @@ class DataForms:
         """Shares and seed."""
         gr.HTML(f'<p class="quiet">{text.DIVIDE_WORDS}</p>', padding=False)
         with gr.Row():
-            self._split = Form(SPLIT, BLANK, "set")
+            self._split = Form(SPLIT, BLANK, "set", text.SETTINGS_CHOICES)
         self.place_problem("divide")
         self._divide = gr.Button(text.DIVIDE_BUTTON, elem_id="redivide")
 

@@ -10,6 +10,7 @@ from fastapi.responses import HTMLResponse, StreamingResponse
 from pydantic import BaseModel
 
 from app.export_facts import describe_export, finished_run
+from app.guard import REPORT_CSP
 from app.observe import Observer
 from app.routes import answer
 from app.shell import surface
@@ -25,10 +26,6 @@ from core.inference.hand_over import (
 from core.runs.layout import RunFolder
 
 # Stricter than the app's: the report has no script, asks for nothing, and may do nothing.
-REPORT_CSP = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; font-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; sandbox"
-)
 
 
 class Place(BaseModel):

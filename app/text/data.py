@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 # Where the images are
-PATH: Final = "Folder with images"
+PATH: Final = "Folder with images, or a zip archive"
 PATH_INFO: Final = "Paste its path. The files are read where they are; nothing is changed."
 PATH_EXAMPLE: Final = r"For example D:\studies\ultrasound or /home/me/ultrasound"
 READ: Final = "Read the images"
@@ -20,8 +20,9 @@ LAYOUT_TITLE: Final = "How Bedside finds the classes"
 LAYOUT_FOLDERS: Final = "From one folder for each class,"
 LAYOUT_TABLE: Final = "or from a table beside the images."
 LAYOUT_KINDS: Final = (
-    "DICOM, PNG, JPEG, TIFF and BMP are read. Patients come from the DICOM header, the table, or a "
-    "pattern in the file names. Names and columns can be changed after the first look."
+    "DICOM (series and films too), PNG, JPEG, TIFF, BMP, NIfTI, MHA, NRRD, MedMNIST files and zip "
+    "archives of them are read. Patients come from the DICOM header, the table, or a pattern in "
+    "the file names. Names and columns can be changed after the first look."
 )
 
 # Forms
@@ -40,9 +41,26 @@ SETTINGS_CHOICES: Final = {
         ("Table if there is one, else folders", "auto"),
         ("Class folders", "folders"),
         ("Table", "csv"),
+        ("Inside the files (MedMNIST)", "file"),
+        ("A DICOM tag", "tag"),
         ("None: for looking only", "none"),
     ),
     "data.pixels.fit": (("Pad with black", "pad"), ("Stretch", "stretch")),
+    "data.pixels.frames": (
+        ("All", "all"),
+        ("The middle one", "middle"),
+        ("Every n-th", "every"),
+    ),
+    "data.pixels.slice_axis": (
+        ("Where pixels are finest", "auto"),
+        ("Axial", "axial"),
+        ("Coronal", "coronal"),
+        ("Sagittal", "sagittal"),
+    ),
+    "split.origin": (
+        ("Keep one that comes with the data, if it does not leak", "auto"),
+        ("Divide anew", "new"),
+    ),
 }
 SETTINGS_BUTTON: Final = "Read again with these settings"
 CHANGED_ELSEWHERE: Final = "Another project has been opened in another window"
@@ -56,6 +74,7 @@ PATIENT_SOURCES: Final = {
     "header": "from the file header",
     "column": "from the table",
     "pattern": "from the file names",
+    "study": "from the examination in the file header",
     "image": "none named: each image counts as one",
 }
 MODALITIES: Final = {
@@ -85,8 +104,9 @@ OUT: Final = "{count:,} of {total:,} could not be used"
 # One image
 ONE: Final = {
     "label": "Label", "split": "Used for", "patient": "Patient", "size": "Size in the file",
-    "kept": "Kept as", "bits": "Grey levels", "modality": "Modality", "window": "Window",
-    "decoder": "Decoded by", "notes": "Notes", "image": "Image id",
+    "kept": "Kept as", "place": "Place", "spacing": "Pixel distance", "bits": "Grey levels",
+    "modality": "Modality", "window": "Window", "decoder": "Decoded by", "notes": "Notes",
+    "image": "Image id",
 }  # fmt: skip
 SPLITS: Final = {
     "train": "training",
@@ -94,6 +114,10 @@ SPLITS: Final = {
     "test": "the sealed test",
     "": "not divided yet",
 }
+PLACE_SLICE: Final = "slice {number:,} of its series"
+PLACE_FRAME: Final = "picture {number:,} of {all:,} in its file"
+SPACING: Final = "{rows:.3g} × {columns:.3g} mm ({origin})"
+SPACING_OF: Final = {"patient": "in the patient", "detector": "at the detector", "film": "on film"}
 PSEUDONYM: Final = "{start}… (a keyed hash, {origin})"
 KEPT: Final = "{side} × {side} px, {bits} bits; this is what the networks see"
 
@@ -105,6 +129,7 @@ ADVICE: Final = {
 TRY_AGAIN: Final = "Mend what is named, then read the images again."
 CACHE_GONE: Final = "The decoded images of this project are no longer there"
 CACHE_GONE_TODO: Final = "Read the images again."
+NO_FINDINGS: Final = "The images of this project have not been looked through"
 
 # What the settings would do
 PREVIEW_TITLE: Final = "With these settings"
@@ -120,11 +145,8 @@ PREVIEW_MANY_UNLABELLED: Final = "{count:,} files have no label."
 PREVIEW_TABLES: Final = "Tables in the folder: {tables}."
 PREVIEW_PATTERN: Final = "The pattern finds {patients:,} patients in {files:,} names."
 PREVIEW_UNFIT: Final = "{count:,} names do not fit it, for example {name}."
-PREVIEW_SLOW: Final = "The pattern takes too long: it may repeat a repetition. Simplify it."
-PREVIEW_NO_PATTERN: Final = "The pattern is not a regular expression ({why})."
-PREVIEW_NO_GROUP: Final = (
-    r"The pattern has no group in parentheses. An example: ^(\d+)_ takes the digits before the "
-    "first underscore."
+PREVIEW_SUGGESTED: Final = (
+    "The file names suggest {patients:,} patients ({about}): the pattern {pattern} would take them."
 )
 PREVIEW_COLUMN: Final = "The table names {patients:,} patients for {files:,} files."
 PREVIEW_NOBODY: Final = (

@@ -15,7 +15,7 @@ def import_notes(images: pd.DataFrame, conflicts: int) -> list[str]:
         conflicts: Files for which header and table name different patients.
     """
     usable = images[images["code"] == ""]
-    return [*_patients(usable, conflicts), *_frames(usable), *_privacy(usable)]
+    return [*_patients(usable, conflicts), *frame_notes(usable), *_privacy(usable)]
 
 
 def _patients(usable: pd.DataFrame, conflicts: int) -> Iterator[str]:
@@ -38,7 +38,8 @@ def _patients(usable: pd.DataFrame, conflicts: int) -> Iterator[str]:
         )
 
 
-def _frames(usable: pd.DataFrame) -> Iterator[str]:
+def frame_notes(usable: pd.DataFrame) -> Iterator[str]:
+    """That files hold several pictures, and how many of those are used."""
     several = usable[(usable["frames"] > 1)]
     files = several.drop_duplicates("sha256")
     if len(files):
