@@ -174,24 +174,30 @@ class Examinations:
 
     def __init__(self, workspace: Path) -> None:
         self.folder = workspace / "examinations"
+        self._asked: dict[str, Facts] = {}
 
     def begin(self, shown: Facts, asked: Facts) -> Path:
         """Make the folder of a new examination, with what the page needs to list it.
 
         Args:
             shown: Run, kind of picture and the name it is shown under.
-            asked: What is looked at; it may name a path and is not for the page.
+            asked: What is looked at; it may name a path, so it stays in memory.
         """
         name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}"
         folder = private_folder(private_folder(self.folder) / name)
         write_json(folder / "shown.json", shown)
-        write_json(folder / "asked.json", asked)
+        self._asked[name] = asked
         return folder
 
     def asked(self, name: str) -> Facts:
-        """What an examination that is there looked at."""
-        found: Facts = read_json(self.folder / name / "asked.json")
-        return found
+        """What an examination looked at.
+
+        Raises:
+            RunError: R64, there is no such examination.
+        """
+        if name not in self._asked:
+            raise RunError("R64", text.NO_EXAMINATION, todo=text.NO_EXAMINATION_TODO)
+        return self._asked[name]
 
     def note_loss(self, folder: Path, run: str, error: BedsideError) -> None:
         """Write down that the child ended over a picture, so that the page goes on saying so."""
@@ -233,6 +239,7 @@ class Examinations:
         """Delete an examination."""
         self.facts(name)
         shutil.rmtree(self.folder / name, ignore_errors=True)
+        self._asked.pop(name, None)
 
     def forget_old(self) -> None:
         """Keep the newest."""

@@ -11,7 +11,7 @@ const TEXT = {
   interrupted: 'Reading ended unexpectedly: its process was ended, or the computer was switched off. What was read is kept, and nothing at the source was changed.',
   created: 'Reading has not begun.', again: 'Read again', goOn: 'Go on reading',
   recent: 'Recent projects', open: 'Open', here: 'open now', never: 'not read yet',
-  drop: 'or drop a folder here',
+  drop: 'or drop a folder or a zip archive here',
   dropHint: 'Dropped files are copied into Bedside’s workspace on this computer. A pasted path copies nothing.',
   deleteTitle: (title) => `Delete the project “${title}”?`, cancel: 'Cancel', reallyDelete: 'Delete project',
   source: 'The images at their source stay as they are.', freed: (size) => `This frees ${size.replace(' ', '\u00a0')}.`,
@@ -179,7 +179,7 @@ async function askDelete(project, act) {
 
 function mountDrop(element) {
   element.append(dropZone({
-    label: TEXT.drop, hint: TEXT.dropHint, folder: true, wholePage: true,
+    label: TEXT.drop, hint: TEXT.dropHint, folder: 'both', wholePage: true,
     onDone: async (arrived) => {
       await api('/api/data/dropped', {id: arrived.id});
       openSource(false);

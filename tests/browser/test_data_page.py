@@ -176,7 +176,7 @@ def test_dropped_files_and_a_project_that_is_deleted(
     expect(page.locator("#page")).to_have_attribute("data-stage", re.compile("."))
     if page.locator("#other-images").is_visible():
         page.locator("#other-images").click()
-    page.locator("#drop input[type=file]").set_input_files(folder)
+    page.locator("#drop input[webkitdirectory]").set_input_files(folder)
     expect(page.locator("#project h2")).to_have_text("dropped", timeout=60_000)
     expect(page.locator("#next")).to_be_visible(timeout=60_000)
     expect(page.locator("#path")).to_be_hidden()

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import serve
+from tests.browser.conftest import Seen, serve
 from tests.browser.serving import AppServer
 from tests.browser.test_data_page import fact, read
 
@@ -57,9 +57,10 @@ def content(page: Page, app: AppServer, path: str) -> str:
 
 
 def test_patients_are_recognised_in_the_file_names(
-    desk: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path
+    desk: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path, seen: Seen
 ) -> None:
     """The question is asked, the effect is shown while typing, and one press answers it."""
+    seen.allow("409")
     page = open_page(desk)
     read(page, write_patients(tmp_path / "names", bright=True))
     wait_for(page, "names")

@@ -125,7 +125,7 @@ def test_ids_are_never_paths(finished: Finished, desk: Desk, tmp_path: Path) -> 
 
 def test_purge_leaves_nothing(tmp_path: Path) -> None:
     examinations = Examinations(tmp_path)
-    folder = examinations.begin({"run": "r", "kind": "new", "name": "a.png"})
+    folder = examinations.begin({"run": "r", "kind": "new", "name": "a.png"}, {})
     write_json(folder / "facts.json", {"run": "r"})
     assert len(examinations.of_run("r", "new")) == 1
     purge(tmp_path)
