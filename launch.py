@@ -33,6 +33,8 @@ if sys.version_info < OLDEST:
     )
 
 ROOT = Path(__file__).resolve().parent
+# how all tests are run: side by side, a file of them in one process
+TOGETHER = ("-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile")
 VENV = ROOT / ".venv"
 STATE = VENV / "bedside.json"
 LOCK = VENV / "bedside.lock"
@@ -69,7 +71,7 @@ jobs without a browser:
   teachers, students         list them, with licences and what each costs on this computer
   fetch TEACHER              download one teacher, the only command that leaves this computer
   pretrain FOLDER...         train a teacher on folders of images
-  bench {speed,teacher,interface}   measure, as a table
+  bench {speed,teacher,import,interface}   measure, as a table
   check                      versions, devices, disk, and whether anything would leave the machine
   test [pytest arguments]    run Bedside's own tests
   wheels DIR                 fill DIR with all packages, for a computer without a network
@@ -545,7 +547,8 @@ def run_command(rest: list[str], for_app: list[str]) -> int:
     if not rest:
         command = ["-m", "app.main", *for_app]
     elif rest[0] == "test":
-        command, folder, environ = ["-m", "pytest", *rest[1:]], ROOT, clean_environ()
+        command, folder = ["-m", "pytest", *(rest[1:] or TOGETHER)], ROOT
+        environ = clean_environ(OMP_NUM_THREADS="1")
     elif rest[:2] == INTERFACE:
         command = ["-m", "tests.bench.interface", *rest[2:]]
     else:

@@ -15,8 +15,16 @@ from core.types import Reporter
 class Benchmark(Protocol):
     """Something measured on this machine."""
 
-    def measure(self, reporter: Reporter, folders: Sequence[Path]) -> dict[str, Any]:
-        """Measure, on the images in `folders` where it needs any, and return plain values."""
+    def measure(
+        self, reporter: Reporter, folders: Sequence[Path], *, scale: bool = False
+    ) -> dict[str, Any]:
+        """Measure and return plain values.
+
+        Args:
+            reporter: Told the phases and their progress.
+            folders: Labelled images, for a benchmark that needs any.
+            scale: Measure also what takes long.
+        """
 
     def table(self, result: dict[str, Any]) -> Table:
         """Show what `measure` returned."""

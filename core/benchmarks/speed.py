@@ -53,7 +53,9 @@ IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 class Speed:
     """Images per second of both kinds of steps, and their ratio."""
 
-    def measure(self, reporter: Reporter, folders: Sequence[Path] = ()) -> dict[str, Any]:
+    def measure(
+        self, reporter: Reporter, folders: Sequence[Path] = (), *, scale: bool = False
+    ) -> dict[str, Any]:
         """Time interleaved steps for each student; needs no images.
 
         Returns:

@@ -48,7 +48,9 @@ CHUNK = 256  # images between two reports of progress
 class TeacherWorth:
     """AUROC of the probe, of the random network's probe, and their paired difference."""
 
-    def measure(self, reporter: Reporter, folders: Sequence[Path]) -> dict[str, Any]:
+    def measure(
+        self, reporter: Reporter, folders: Sequence[Path], *, scale: bool = False
+    ) -> dict[str, Any]:
         """Measure the default teacher on each folder of labelled images.
 
         Returns:

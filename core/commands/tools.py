@@ -149,17 +149,20 @@ def pretrain(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="'speed' or 'teacher'.")],
+    what: Annotated[str, typer.Argument(help="'speed', 'teacher' or 'import'.")],
     folders: Annotated[
         list[Path] | None, typer.Argument(help="Labelled images, for 'teacher'.")
     ] = None,
+    scale: Annotated[
+        bool, typer.Option("--scale", help="For 'import': also 100,000 images, which takes long.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure: 'speed', a step with and without the teacher; 'teacher', what its features know."""
+    """Measure: 'speed' of a training step, what a 'teacher' knows, what an 'import' costs."""
     from core.benchmarks.base import BENCHMARKS
 
     benchmark = BENCHMARKS.get(what)
     with BarReporter() as reporter:
-        result = benchmark.measure(reporter, folders or [])
+        result = benchmark.measure(reporter, folders or [], scale=scale)
     console.print(benchmark.table(result))
     write_result(json_file, result)

@@ -17,6 +17,7 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
+from filelock import FileLock
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.serving import ROOT, AppServer
@@ -79,8 +80,11 @@ class Seen:
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A workspace with a tiny project and two finished runs; copied, never served itself."""
     kept = os.environ.get("BEDSIDE_PREPARED")
-    folder = Path(kept).resolve() if kept else tmp_path_factory.mktemp("prepared")
-    return fill(folder)
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # by all processes
+    folder = Path(kept).resolve() if kept else shared / "prepared"
+    with FileLock(shared / "prepared.lock"):
+        return fill(folder)
 
 
 def fill(folder: Path, *options: str) -> Path:
