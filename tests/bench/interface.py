@@ -80,6 +80,8 @@ def main(arguments: list[str]) -> int:
                 browser = playwright.chromium.launch(executable_path=program, args=FLAGS)
                 found[name] = PARTS[name](Path(home), browser)
                 browser.close()
+            if options.json:  # a part that fails does not take the others with it
+                options.json.write_text(json.dumps(found, indent=2), encoding="utf-8")
     found["busy"] = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     console.print(table(found))
     if options.json:
@@ -99,7 +101,7 @@ def table(found: dict[str, Any]) -> Table:
         good = figure.most is None or (
             value is True if figure.most is True else value <= figure.most
         )
-        most = "" if figure.most in (None, True) else f"{figure.most:g}"
+        most = "" if figure.most is None or figure.most is True else f"{figure.most:g}"
         said = ("yes" if value else "no") if isinstance(value, bool) else f"{value:g}"
         mark = "" if figure.most is None else "[green]kept[/]" if good else "[red]missed[/]"
         shown.add_row(figure.title, said, most, mark)

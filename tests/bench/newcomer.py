@@ -41,6 +41,7 @@ def measure(home: Path, browser: Browser) -> dict[str, Any]:
     finally:
         process.terminate()
         process.wait(20)
+        server.clear()
     return {"minutes": round(laps["predicted_s"] / 60, 2), "clicks": hand.clicks} | laps
 
 

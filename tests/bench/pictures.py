@@ -55,7 +55,7 @@ def measure_thumbnails(home: Path, browser: Browser) -> dict[str, Any]:
             rounds.append({name: round(value, 3) for name, value in found.items()})
             page.context.close()
     finally:
-        server.stop()
+        server.clear()
     return {"images": IMAGES} | {name: median(one[name] for one in rounds) for name in rounds[0]}
 
 
@@ -73,7 +73,7 @@ def measure_window(home: Path, browser: Browser, prepared: Path) -> dict[str, An
         times = _drag(page)
         page.context.close()
     finally:
-        server.stop()
+        server.clear()
     times.sort()
     return {
         "side_px": LARGE_PX,

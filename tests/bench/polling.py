@@ -66,7 +66,7 @@ def measure(home: Path, browser: Browser) -> dict[str, Any]:
         return found | _tabs(server, run)
     finally:
         request_stop(run)
-        server.stop()
+        server.clear()
 
 
 def _wait(poller: Poller) -> None:
@@ -78,10 +78,11 @@ def _wait(poller: Poller) -> None:
 
 def _poll(server: AppServer, run: RunFolder) -> dict[str, Any]:
     process, poller = psutil.Process(server.pid), Poller(server, run)
+    idle = _share(process)
     began = time.perf_counter()
     first, _ = poller.ask()
     first_s = time.perf_counter() - began
-    points, sizes, idle = poller.since, [], _share(process)
+    points, sizes = poller.since, []
     before, since = _cpu_s(process), time.monotonic()
     for _ in range(POLLS):
         time.sleep(EVERY_S)

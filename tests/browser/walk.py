@@ -11,7 +11,7 @@ from typing import Protocol
 from playwright.sync_api import Locator, Page, expect
 
 TABS = 250  # more presses of Tab than any page has places
-TRAIN_MS = 300_000
+TRAIN_MS = 600_000
 
 
 class Hand(Protocol):
