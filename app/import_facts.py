@@ -97,7 +97,9 @@ def file_table(project: Project, workspace: Path) -> bytes:
 
 
 def _leaks(found: Facts) -> bool:
-    """Whether the division that comes with the data puts something in two parts, and is kept."""
+    """Whether the division that comes with the data puts, or may put, something in two parts."""
     proposed = found["proposed"]
-    anew = (found["division"] or {}).get("origin") == "new"
-    return bool(proposed and not anew and any(proposed["crossings"]["counts"].values()))
+    if not proposed or (found["division"] or {}).get("origin") == "new":
+        return False
+    by_pattern = (proposed["by_pattern"] or {}).get("patients", 0)
+    return any(proposed["crossings"]["counts"].values()) or by_pattern > 0
