@@ -18,7 +18,8 @@ from core.runs.store import RunStore, RunSummary
 from core.tasks.store import TaskStore
 
 KINDS = ("runs", "datasets", "features", "teachers", "incoming")
-NAME = re.compile(r"[0-9a-f]{16}")
+UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.\d+-\d+")  # see core.data.workplace
+NAME = re.compile(rf"[0-9a-f]{{16}}|{UNFINISHED.pattern}")
 GOING = ".deleted-"
 Facts = dict[str, Any]
 
@@ -31,8 +32,9 @@ class Item:
         kind: "datasets" or "features".
         name: Name of its folder.
         bytes: What it takes.
-        facts: What it is: for data sets ``images``, ``size_px``, ``classes``, ``synthetic``; for
-            stores ``teacher``, ``images``, ``views``; empty where that cannot be read.
+        facts: What it is: for data sets ``images``, ``size_px``, ``classes``, ``synthetic``, and
+            ``unfinished`` where an import was stopped or killed; for stores ``teacher``,
+            ``images``, ``views``; empty where that cannot be read.
         projects: Titles of the projects that use it.
         runs: Names of the runs that need it.
     """
@@ -173,7 +175,8 @@ def _dataset_facts(folder: Path) -> Facts:
     pixels = found.get("pixels", {})
     wanted = ("sha256", "images", "usable", "classes", "synthetic")
     facts = {name: found.get(name) for name in wanted}
-    return facts | {"id": folder.name, "size_px": pixels.get("size_px")}
+    unfinished = UNFINISHED.fullmatch(folder.name) is not None
+    return facts | {"id": folder.name, "size_px": pixels.get("size_px"), "unfinished": unfinished}
 
 
 def _store_facts(folder: Path) -> Facts:

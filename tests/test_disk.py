@@ -150,3 +150,14 @@ def test_what_cannot_be_read_is_listed_and_can_go(workspace: Path) -> None:
     assert found(workspace, DATA).facts["usable"] is None
     delete_item(workspace, "datasets", DATA)
     assert not folder.exists()
+
+
+def test_an_import_that_was_not_finished_is_listed_and_can_go(workspace: Path) -> None:
+    folder = workspace / "datasets" / f".{DATA}.123-456"
+    folder.mkdir(parents=True)
+    (folder / "pixels.npy").write_bytes(b"x" * 5000)
+    (item,) = list_items(workspace)
+    assert item.facts["unfinished"]
+    assert item.needed_by == ()
+    assert delete_item(workspace, "datasets", folder.name) == 5000
+    assert not folder.exists()
