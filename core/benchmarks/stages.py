@@ -6,7 +6,7 @@ import contextlib
 import tempfile
 import threading
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -37,7 +37,7 @@ class _Clock:
     """Seconds spent in each stage, summed over the images."""
 
     def __init__(self) -> None:
-        self.seconds: Counter[str] = Counter()
+        self.seconds: defaultdict[str, float] = defaultdict(float)
 
     @contextlib.contextmanager
     def stage(self, name: str, sign: int = 1) -> Iterator[None]:

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
-import pandas as pd
 
 from core.data.picture import Array, Pixels
 from core.errors import DataError
 from core.files import require_free, sha256_bytes
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # a decoding child needs neither, and pandas alone takes half its start
+    import pandas as pd
     from torch import Tensor
 
 FILE_NAME = "pixels.npy"
@@ -190,8 +190,9 @@ class PixelCache:
     """
 
     def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE_NAME
         try:
-            self._pixels: Array = np.load(folder / FILE_NAME, mmap_mode="r", allow_pickle=False)
+            self._pixels: Array = np.load(self._path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise DataError(
                 "I08",
@@ -214,6 +215,10 @@ class PixelCache:
             ``[N, C, S, S]`` uint8 or uint16; see `scale`.
         """
         return np.array(self._pixels[np.asarray(rows, dtype=np.int64)])
+
+    def release(self) -> None:
+        """Map the file anew: every page read since counts as this process's memory."""
+        self._pixels = np.load(self._path, mmap_mode="r", allow_pickle=False)
 
     def images(self, rows: Array) -> Tensor:
         """Pictures as the networks take them: ``[N, C, S, S]`` float32 in [0, 1]."""

@@ -104,6 +104,8 @@ class DecoderPool:
         trace: TracebackType | None,
     ) -> None:
         for child in self._children:
+            child.connection.close()  # of all first, so that they end side by side
+        for child in self._children:
             child.end()
         self._children.clear()
         shutil.rmtree(self._temporary, ignore_errors=True)

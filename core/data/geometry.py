@@ -44,11 +44,11 @@ def directions_of(header: Dataset, frame: int) -> tuple[float, ...]:
     """Cosines of the row and the column, if they are two unit vectors at a right angle."""
     name = "ImageOrientationPatient"
     found = numbers(speaker(header, "PlaneOrientationSequence", name, frame), name)
-    if len(found) != 6 or not np.isfinite(found).all():
+    if len(found) != 6 or not all(map(math.isfinite, found)):
         return ()
-    row, column = np.array(found[:3]), np.array(found[3:])
-    lengths = float(np.linalg.norm(row)), float(np.linalg.norm(column))
-    if abs(lengths[0] - 1) > 0.01 or abs(lengths[1] - 1) > 0.01 or abs(float(row @ column)) > 0.01:
+    row, column = found[:3], found[3:]  # numpy takes ten times as long for six numbers
+    product = sum(one * other for one, other in zip(row, column, strict=True))
+    if max(abs(math.hypot(*row) - 1), abs(math.hypot(*column) - 1), abs(product)) > 0.01:
         return ()
     return tuple(found)
 

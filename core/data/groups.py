@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydicom.dataset import Dataset
 
-from core.data.kinds import HEADER_ERRORS, items
+from core.data.kinds import HEADER_ERRORS, items, value_of
 
 PER_FRAME = "PerFrameFunctionalGroupsSequence"
 SHARED = "SharedFunctionalGroupsSequence"
@@ -33,7 +33,7 @@ def speaker(header: Dataset, group: str, keyword: str, frame: int) -> Dataset:
 
 def _item(header: Dataset, keyword: str, index: int) -> Dataset | None:
     try:
-        sequence = header.get(keyword)
+        sequence = value_of(header, keyword)
         return sequence[index] if sequence and index < len(sequence) else None
     except HEADER_ERRORS:
         return None

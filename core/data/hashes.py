@@ -30,11 +30,15 @@ def perceptual_hash(pixels: Array) -> str:
     Returns:
         64 hexadecimal digits; all zero for a picture without structure (one flat tone).
     """
-    grey = pixels.mean(axis=0, dtype=np.float32) if pixels.ndim == 3 else pixels.astype(np.float32)
+    if pixels.ndim == 3 and len(pixels) > 1:
+        grey = pixels.mean(axis=0, dtype=np.float32)
+    else:
+        grey = pixels.reshape(pixels.shape[-2:]).astype(np.float32, copy=False)
     small = Image.fromarray(grey).resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
     values = np.asarray(small, dtype=np.float64)
     coefficients = _COSINES @ (values - values.mean()) @ _COSINES.T
-    smallest = 1e-5 * max(1e-12, float(np.abs(grey).max()))  # rounding noise of a flat picture
+    most = max(1e-12, float(grey.max()), -float(grey.min()))
+    smallest = 1e-5 * most  # rounding noise of a flat picture
     bits = coefficients.ravel() > smallest
     bits[0] = False
     return np.packbits(bits).tobytes().hex()

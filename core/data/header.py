@@ -12,6 +12,7 @@ from typing import Any
 
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from core.data.encapsulated import check_fragments
@@ -27,7 +28,7 @@ from core.data.transfer import DEFLATED, NATIVE, RLE, check_syntax, inflate, tra
 from core.errors import DataError
 
 # Read by name and nothing else: an untrusted header is never walked, printed or copied.
-IMAGE_TAGS: list[Any] = [
+_FIELDS: list[Any] = [
     "SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "InstanceNumber",
     "ImageType", "Modality", "Manufacturer", "ManufacturerModelName", "StationName",
     "ConversionType", "PatientID", "BurnedInAnnotation",
@@ -50,6 +51,7 @@ IMAGE_TAGS: list[Any] = [
     "ExtendedOffsetTableLengths", "FloatPixelData", "DoubleFloatPixelData", "PixelData",
     *((group << 16) | 0x0010 for group in OVERLAY_GROUPS),
 ]  # fmt: skip
+IMAGE_TAGS = [Tag(field) for field in _FIELDS]  # looked up once, not for every file
 FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 GREY = ("MONOCHROME1", "MONOCHROME2")
 COLOURS = ("RGB", "YBR_FULL", "YBR_FULL_422")

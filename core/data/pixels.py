@@ -112,7 +112,7 @@ def render(stored: Array, grey: Grey, fixed: Window | None, wanted: str = "") ->
     if outside is not None:
         shown = np.where(outside, 0.0, shown)
     shown = shown.astype(np.float32)
-    return (shown if found.places is None else shown[found.places]), words
+    return (shown if found.places is None else shown.take(found.places)), words
 
 
 def choose_voi(stored: Array, grey: Grey, fixed: Window | None, wanted: str = "") -> Voi:
@@ -126,22 +126,29 @@ class _Values:
 
     Attributes:
         stored: ``[H, W]``, or ``[N]`` all integers from the least to the greatest.
-        places: Where in those each pixel's value stands; None if `stored` are the pixels.
-        counts: How often each of them occurs; None likewise.
+        places: Where in those each pixel's value stands, uint16 or uint8; None if `stored` are the
+            pixels.
     """
 
     stored: Array
     places: Array | None = None
-    counts: Array | None = None
 
     @classmethod
     def of(cls, stored: Array) -> _Values:
         if stored.dtype.kind not in "iu" or stored.itemsize > 2:
             return cls(stored)
         low, high = int(stored.min()), int(stored.max())
-        places = stored.astype(np.int32) - low
-        counts = np.bincount(places.ravel(), minlength=high - low + 1)
-        return cls(np.arange(low, high + 1), places, counts)
+        unsigned = np.dtype(f"u{stored.itemsize}")
+        # Without a sign the difference wraps around to what it is: it lies below 2^16 (or 2^8).
+        places = stored.astype(unsigned) - np.asarray(low & np.iinfo(unsigned).max, unsigned)
+        return cls(np.arange(low, high + 1), places)
+
+    @property
+    def counts(self) -> Array | None:
+        """How often each value occurs; None if `stored` are the pixels."""
+        if self.places is None:
+            return None
+        return np.bincount(self.places.ravel(), minlength=len(self.stored))
 
     def modality(self, grey: Grey) -> Array:
         """Values in the modality's unit; 0 where there is no number."""

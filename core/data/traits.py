@@ -15,6 +15,7 @@ from core.data.cache import PixelCache
 from core.data.picture import Array
 
 BORDER = 12  # the outer twelfth on each side
+TOGETHER = 1_000  # pictures read before their memory is given back
 CATEGORIES = 20  # of one column; the rest count as one
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 NAMED = ("modality", "scanner", "decoder", "burned_in", "spacing")  # columns of categories
@@ -44,11 +45,13 @@ def brightness_and_border(
     """
     whole, margins = [], []
     columns = (frame["row"], frame["width"], frame["height"])
-    for row, width, height in zip(*columns, strict=True):
+    for number, (row, width, height) in enumerate(zip(*columns, strict=True), start=1):
         picture = cache.read(np.array([row]))[0].mean(axis=0, dtype=np.float32) * cache.scale
         inside = _inside(picture, int(width), int(height), pixels)
         whole.append(_tones(inside))
         margins.append(_margins(inside))
+        if number % TOGETHER == 0:
+            cache.release()
     return np.array(whole), np.array(margins)
 
 
