@@ -119,6 +119,43 @@ def test_new_images(
     assert not left
 
 
+def write_film(file: Path, frames: int) -> None:
+    """An ultrasound film of 8 bits whose frames are brighter from one to the next."""
+    grey = np.stack([np.full((48, 64), 20 * (1 + frame), np.uint8) for frame in range(frames)])
+    grey[:, 10:30, 10:30] += 40
+    header = Dataset()
+    header.file_meta = FileMetaDataset()
+    header.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.1")
+    header.SOPClassUID, header.SOPInstanceUID = UID("1.2.840.10008.5.1.4.1.1.3.1"), UID("2.25.8")
+    header.Modality, header.PatientID, header.NumberOfFrames = "US", "1", frames
+    header.Rows, header.Columns = grey.shape[1:]
+    header.SamplesPerPixel, header.PhotometricInterpretation = 1, "MONOCHROME2"
+    header.BitsAllocated, header.BitsStored, header.HighBit = 8, 8, 7
+    header.PixelRepresentation = 0
+    header.PixelData = grey.tobytes()
+    header.save_as(file, enforce_file_format=True)
+
+
+def test_a_film_is_leafed_through(app: AppServer, open_page: Open, tmp_path: Path) -> None:
+    write_film(tmp_path / "film.dcm", 3)
+    page = open_page(app, f"/test?run={find_run(app, 'student_only').id}")
+    page.locator("#new-path").fill(str(tmp_path / "film.dcm"))
+    page.locator("#look").click()
+    wait_for_images(page, 1)
+    turner, value = page.locator("#examined .turner"), page.locator("#examined .examined")
+    shown = "() => document.querySelector('#examined .viewer').viewer.valueAt(0, 0)"
+    expect(turner).to_contain_text("Picture 1 of 3")
+    expect(turner.get_by_role("button", name="The picture before")).to_be_disabled()
+    for picture in (2, 3):
+        assert page.evaluate(shown) == str(20 * (picture - 1))
+        turner.get_by_role("button", name="The picture after").click()
+        expect(turner).to_contain_text(f"Picture {picture} of 3", timeout=LOADING_MS)
+        expect(value).to_have_attribute("data-state", "shown")
+    assert page.evaluate(shown) == "60"
+    expect(turner.get_by_role("button", name="The picture after")).to_be_disabled()
+    page.get_by_role("button", name="Forget these images").click()
+
+
 def viewer_is_right(page: Page, units: np.ndarray) -> None:
     """The CT slice in the viewer: values, windows, keys, speed."""
     page.locator(".strip-item", has_text="onerror").click()
@@ -134,7 +171,7 @@ def viewer_is_right(page: Page, units: np.ndarray) -> None:
     expect(page.locator("#examined .ruler")).to_have_text("100 mm")
     expect(page.locator("#examined .outside")).to_have_text("Outside the training range")
     canvas.focus()
-    canvas.press("n")  # the file's first window, LINEAR: PS3.3 C.11.2.1.2
+    canvas.press("2")  # the file's first window, LINEAR: PS3.3 C.11.2.1.2
     expect(canvas).to_have_attribute("data-width", "1400")
     for x, y in ((0, 0), (300, 100), (511, 511)):
         wanted = np.clip((units[y, x] - (-500 - 0.5)) / 1399 + 0.5, 0, 1) * 255
@@ -144,7 +181,7 @@ def viewer_is_right(page: Page, units: np.ndarray) -> None:
     expect(page.locator("#examined .corner.bl")).to_contain_text("inverted")
     assert abs(page.evaluate(shown, [300, 100]) - (255 - before)) <= 1
     canvas.press("i")
-    canvas.press("3")  # the third of the list: two of the file, then soft tissue
+    canvas.press("n")  # the network's: of CT soft tissue
     expect(canvas).to_have_attribute("data-width", "400")
     canvas.press("h")
     expect(page.locator("#examined .corner.bl")).to_contain_text("mirrored")
