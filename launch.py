@@ -34,7 +34,7 @@ if sys.version_info < OLDEST:
 
 ROOT = Path(__file__).resolve().parent
 # how all tests are run: side by side, a file of them in one process
-TOGETHER = ("-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile")
+TOGETHER = ("-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder")
 VENV = ROOT / ".venv"
 STATE = VENV / "bedside.json"
 LOCK = VENV / "bedside.lock"

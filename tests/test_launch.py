@@ -19,6 +19,10 @@ from types import ModuleType
 
 import pytest
 
+TOGETHER = [
+    "-n", str(min(4, os.cpu_count() or 1)), "--dist", "loadfile", "--no-loadscope-reorder",
+]  # fmt: skip
+
 ROOT = Path(__file__).resolve().parent.parent
 ECHO_CLI = """
 import json, os, pathlib, sys, time
@@ -260,7 +264,7 @@ def test_test_command_adds_the_test_packages_and_passes_arguments(
     done = start(copy, "test", "tests/x y", "-q", index=wheels, cwd=tmp_path)
     assert echoed(done) == [["tests/x y", "-q"], str(copy)]
     again = start(copy, "test")
-    assert echoed(again) == [[], str(copy)]
+    assert echoed(again) == [[*TOGETHER], str(copy)]
     assert len(again.stdout.splitlines()) == 1
 
 
@@ -375,7 +379,7 @@ def test_wheels_fills_a_folder_that_installs_without_a_network(
     assert done.returncode == 0, done.stderr
     assert {path.suffix for path in folder.iterdir()} == {".whl", ".json"}
     shutil.rmtree(copy / ".venv")
-    assert echoed(start(copy, "--wheels", str(folder), "test"))[0] == []
+    assert echoed(start(copy, "--wheels", str(folder), "test"))[0] == [*TOGETHER]
     card = json.loads((folder / "bedside-wheels.json").read_text())
     (folder / "bedside-wheels.json").write_text(json.dumps({**card, "python": "3.99"}))
     shutil.rmtree(copy / ".venv")

@@ -39,6 +39,7 @@ export function mount(element) {
   const view = makeView((what, answer) => done(what, answer));
   const empty = el('section', {class: 'card', id: 'run-none'}, el('h2', {}, TEXT.empty), el('p', {class: 'quiet'}, TEXT.emptyWords));
   const notice = el('div', {class: 'note warn', id: 'run-gone', role: 'status', hidden: true});
+  view.node.hidden = empty.hidden = true;        // until the runs are known
   element.append(notice, empty, view.node);
   const curves = new Curves();
   let run = '', facts = null, last = null, drawn = '', asked = '';

@@ -28,7 +28,7 @@ export function mount(element) {
   const state = el('select', {id: 'runs-state', 'aria-label': TEXT.state}, el('option', {value: ''}, TEXT.every),
     Object.entries(TEXT.states).filter(([value]) => value !== 'starting').map(([value, words]) => el('option', {value}, words)));
   const others = el('input', {type: 'checkbox', id: 'runs-others'}), othersWords = el('span', {});
-  const othersLabel = el('label', {class: 'check'}, others, othersWords);
+  const othersLabel = el('label', {class: 'check', hidden: true}, others, othersWords);
   const compare = el('button', {type: 'button', class: 'small', id: 'runs-compare', disabled: true, title: TEXT.compareTitle}, TEXT.compare);
   const body = el('tbody', {}), nothing = el('p', {class: 'quiet'}, TEXT.none);
   const table = el('div', {class: 'scroll', tabindex: 0, role: 'region', 'aria-label': TEXT.list}, el('table', {class: 'plain-table runs'},

@@ -155,7 +155,7 @@ def _refuse_crossings(usable: pd.DataFrame, parts: Sequence[str], origin: str) -
         raise SplitError(
             "T04",
             f"The division {whose} puts {crossings.sentence} in two of its parts",
-            todo="The import report lists them. Divide anew by patient (split.origin: new).",
+            todo="The import report lists them. Divide anew by patient (split.origin 'new').",
         )
 
 

@@ -67,7 +67,7 @@ def test_a_pattern(root: Path, pattern: str, words: str) -> None:
 
 def test_no_pattern_stops_the_server(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "benign" / f"{'a' * 60}!.png").touch()
-    monkeypatch.setattr("app.preview.PATIENCE_S", 1.0)
+    monkeypatch.setattr("core.data.pattern.TIMEOUT_S", 1.0)
     assert "takes too long" in told(root, patient_pattern=r"^(([a-z])+.)+[A-Z]([a-z])+$")
 
 

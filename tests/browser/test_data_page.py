@@ -144,6 +144,7 @@ def test_from_a_path_to_the_next_step(
     expect(unusable.locator(".file-names")).to_have_text("b/text.png")
 
     page.get_by_role("button", name="Divide the patients differently").click()
+    page.wait_for_load_state("networkidle")  # the forms have been filled
     page.locator("#set-split-test input").fill("0.6")
     page.locator("#redivide").click()
     expect(page.locator("#divide-problem code")).to_have_text("C01")

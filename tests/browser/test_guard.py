@@ -151,10 +151,10 @@ def test_front_end_needs_no_closed_route_and_stores_nothing(
 
 
 def test_content_policy_stops_what_leaves_and_counts_it(
-    app: AppServer, open_page: Callable[..., Page], seen: Seen
+    empty_app: AppServer, open_page: Callable[..., Page], seen: Seen
 ) -> None:
     seen.allow("evil.example", "content policy", "Content Security Policy", "/api/csp")
-    page = open_page(app, "/system")
+    page = open_page(empty_app, "/system")  # its own: System goes on saying so
     with page.expect_request("**/api/csp") as reported:
         page.evaluate(
             "document.body.append(Object.assign(new Image(), {src: 'http://evil.example/x'}))"
@@ -163,6 +163,7 @@ def test_content_policy_stops_what_leaves_and_counts_it(
     assert page.evaluate(
         "fetch('http://evil.example').then(() => 'sent', () => 'stopped')"
     ) == "stopped"  # fmt: skip
+    page.close()
 
 
 def test_hostile_names_are_text_everywhere(

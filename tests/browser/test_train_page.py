@@ -346,9 +346,10 @@ def test_the_list_filters_compares_and_deletes(
     for name in (run.id, alone):
         page.locator(f"#runs tr[data-run='{name}']").get_by_role("checkbox").check()
     page.locator("#runs-compare").click()
-    expect(page.locator("#monitor")).to_have_attribute("data-run", run.id)  # the older one
+    older, newer = sorted((run.id, alone))
+    expect(page.locator("#monitor")).to_have_attribute("data-run", older)
     beside = page.locator("#beside")
-    expect(beside).to_have_attribute("data-run", alone)
+    expect(beside).to_have_attribute("data-run", newer)
     expect(beside).to_contain_text("Method: Name")
     expect(beside).to_contain_text("Reprogramming Distillation")
     expect(page.locator("#table-auroc tbody tr")).to_have_count(2)

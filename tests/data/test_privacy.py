@@ -41,13 +41,14 @@ def imported(source: Path, workspace: Path, reporter: SilentReporter) -> Any:
 
 
 def everything_kept(workspace: Path) -> Iterator[tuple[str, bytes]]:
-    """Name and content of every file but the private ones; tables as text too."""
+    """Name and content of every file but the private ones; tables as text."""
     for path in sorted(workspace.rglob("*")):
         yield str(path.relative_to(workspace)), b""
         if path.is_file() and path.name not in {"paths.parquet", "site.key"}:
-            yield path.name, path.read_bytes()
-            if path.suffix == ".parquet":
+            if path.suffix == ".parquet":  # its bytes count 0123456789 where values rise
                 yield path.name, pd.read_parquet(path).to_csv().encode()
+            else:
+                yield path.name, path.read_bytes()
 
 
 def names_in(path: Path) -> Iterator[str]:
