@@ -133,12 +133,14 @@ def test_more_than_announced_is_refused(incoming: Incoming) -> None:
     [(ingest.MOST_FILES + 1, 1, "I41"), (1, ingest.MOST_BYTES + 1, "I41"), (0, 0, "I43")],
 )
 def test_too_many_or_none(incoming: Incoming, files: int, size: int, code: str) -> None:
+    """Case 77."""
     with pytest.raises(DataError, match=code) as refusal:
         incoming.begin(Announcement(files=files, bytes=size))
     assert refusal.value.todo
 
 
 def test_the_disk_keeps_its_reserve(incoming: Incoming, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case 77."""
     name = incoming.begin(Announcement(files=1, bytes=10**6))
     usage = shutil.disk_usage(incoming.folder)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=256 * 10**6 + 100))

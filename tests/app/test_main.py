@@ -80,7 +80,7 @@ def test_life_of_a_server(server: AppServer) -> None:
 def test_however_it_ends_nothing_is_left(
     workspace: Path, tmp_path: Path, ending: signal.Signals
 ) -> None:
-    """Also when it is ended while it is still loading."""
+    """Case 75: Also when it is ended while it is still loading."""
     log = tmp_path / "log"
     environment = os.environ | {"BEDSIDE_WORKSPACE": str(workspace), "PYTHONPATH": str(ROOT)}
     with log.open("wb") as opened:
@@ -100,6 +100,7 @@ def test_however_it_ends_nothing_is_left(
 
 
 def test_named_port_in_use_is_told(workspace: Path, tmp_path: Path) -> None:
+    """Case 78."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()

@@ -53,6 +53,7 @@ def grows(page: Page) -> None:
 def test_training_outlives_page_and_server_and_the_curve_has_no_gap(
     own_app: AppServer, open_page: OpenPage, counting: RunFolder, seen: Seen
 ) -> None:
+    """Case 58."""
     page = open_page(own_app, f"/train?run={counting.id}")
     monitor = page.locator("#monitor")
     expect(monitor).to_have_attribute("data-state", "running")
@@ -121,7 +122,7 @@ def test_run_deleted_elsewhere_is_said_on_every_page(
 def test_two_apps_in_one_browser(
     app: AppServer, empty_app: AppServer, browser: Browser, seen: Seen
 ) -> None:
-    """Cookies are shared by the ports of a machine: neither may lock the other out."""
+    """Case 59: Cookies are shared by the ports of a machine: neither may lock the other out."""
     context = browser.new_context()
     pages = [seen.watch(context.new_page()) for _ in range(2)]
     for page, server in zip(pages, (app, empty_app), strict=True):

@@ -69,6 +69,7 @@ def files_of(app: AppServer) -> set[Path]:
 
 
 def test_foreign_requests_change_and_read_nothing(app: AppServer) -> None:
+    """Case 73."""
     before = files_of(app)
     multipart = {"content_type": "multipart/form-data; boundary=x"}
     for foreign in (
@@ -84,6 +85,7 @@ def test_foreign_requests_change_and_read_nothing(app: AppServer) -> None:
 
 
 def test_nothing_is_told_without_the_secret(app: AppServer) -> None:
+    """Case 76."""
     for path in ("/", "/config", "/api/live", "/theme.css", "/ws/static/live.js", "/static/x"):
         answer = ask(app, path, cookie=False)
         assert answer.status == 403
@@ -93,6 +95,7 @@ def test_nothing_is_told_without_the_secret(app: AppServer) -> None:
 
 @pytest.mark.parametrize("path", TRAVERSALS)
 def test_no_path_leads_out(app: AppServer, path: str) -> None:
+    """Case 74."""
     answer = ask(app, path.format(workspace=app.workspace))
     assert answer.status in (403, 404, 409)
     for secret in (b"root:", app.token.encode(), b"import ", b"<!doctype html><html><head"):
@@ -137,7 +140,7 @@ def test_chunked_body_is_cut_off(app: AppServer) -> None:
 def test_front_end_needs_no_closed_route_and_stores_nothing(
     app: AppServer, open_page: Callable[..., Page], seen: Seen
 ) -> None:
-    """`seen` counts every answer of 400 and more, and every request that leaves the machine."""
+    """Case 75. `seen` counts answers of 400 and more, and requests that leave the machine."""
     page = open_page(app)
     for step in STEPS:
         page.goto(app.base + step.path)

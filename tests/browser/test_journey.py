@@ -108,5 +108,6 @@ def test_whole_journey(
     empty_app: AppServer, open_page: Callable[..., Page], tiny: Material, tmp_path: Path,
     hand: Hand,
 ) -> None:  # fmt: skip
+    """Case 72, with the audit hook of `serve` and the log of `open_page`."""
     page = open_page(empty_app)
     go_the_whole_way(empty_app, page, hand, tiny, tmp_path / "handed over")

@@ -188,7 +188,7 @@ def test_a_wrong_setting_is_said_and_not_kept(desk: AppServer, open_page: OpenPa
 def test_started_once_stopped_resumed_finished_compared_and_extended(
     desk: AppServer, open_page: OpenPage
 ) -> None:
-    """One run, started in two tabs, led to its end by every button, and beyond."""
+    """Case 59: One run, started in two tabs, led to its end by every button, and beyond."""
     page, second = open_page(desk, "/train"), open_page(desk, "/train")
     before = len(store_of(desk).list())
     start = set_up(page, 60)
