@@ -77,7 +77,9 @@ class TrainForm:
         )
         self._reset.click(_keeping(self._back, len(filled)), self._token, filled, **QUIET)
         changed = [_done(component) for component in (self._name, *fields)]
-        gr.on(changed, _keeping(self._change, len(said)), asked, said, **QUIET)
+        last: Any = "always_last"  # a second change while the first is on its way is not dropped
+        keep = _keeping(self._change, len(said))
+        gr.on(changed, keep, asked, said, trigger_mode=last, **QUIET)
         gr.on(
             [self._start.click, self._name.submit],
             _keeping(self._begin, len(said)),

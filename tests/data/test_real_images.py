@@ -78,7 +78,7 @@ def test_known_traps(dicom: Path, tmp_path: Path, read: Any) -> None:
 
 
 CODES = {
-    "MR_truncated.dcm": "D12", "meta_missing_tsyntax.dcm": "D34", "nested_priv_SQ.dcm": "D01",
+    "MR_truncated.dcm": "D12", "meta_missing_tsyntax.dcm": "D01", "nested_priv_SQ.dcm": "D01",
     "UN_sequence.dcm": "D01", "test-SR.dcm": "D01", "rtplan.dcm": "D01", "waveform_ecg.dcm": "D01",
     "JPEG2000-embedded-sequence-delimiter.dcm": "D31",
     "README.txt": "P01",
