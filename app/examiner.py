@@ -196,7 +196,7 @@ class Examinations:
             RunError: R64, there is no such examination.
         """
         if name not in self._asked:
-            raise RunError("R64", text.NO_EXAMINATION, todo=text.NO_EXAMINATION_TODO)
+            raise no_examination()
         return self._asked[name]
 
     def note_loss(self, folder: Path, run: str, error: BedsideError) -> None:
@@ -221,7 +221,7 @@ class Examinations:
         """
         facts = self._facts(name) if ID.fullmatch(name) else None
         if facts is None:
-            raise RunError("R64", text.NO_EXAMINATION, todo=text.NO_EXAMINATION_TODO)
+            raise no_examination()
         return facts
 
     def file(self, name: str, file: str) -> Path:
@@ -232,7 +232,7 @@ class Examinations:
         """
         found = self.folder / name / file
         if not ID.fullmatch(name) or not found.is_file():
-            raise RunError("R64", text.NO_EXAMINATION, todo=text.NO_EXAMINATION_TODO)
+            raise no_examination()
         return found
 
     def forget(self, name: str) -> None:
@@ -258,6 +258,11 @@ class Examinations:
             return {"id": name} | found | shown
         except (OSError, ValueError):
             return None
+
+
+def no_examination() -> RunError:
+    """R64: there is no such examination (any more)."""
+    return RunError("R64", text.NO_EXAMINATION, todo=text.NO_EXAMINATION_TODO)
 
 
 def purge(workspace: Path) -> None:

@@ -9,12 +9,13 @@ from pathlib import Path, PurePosixPath
 
 from app.text import data as text
 from core.config import DataSettings
+from core.data.columns import propose_columns
 from core.data.discover import SKIPPED_NAMES, list_folder
 from core.data.pattern import preview_pattern, suggest_patterns
 from core.data.readers.base import image_suffixes
-from core.data.table_files import read_table
+from core.data.table_files import find_table, read_table
 from core.data.tables import Labelling, label_files
-from core.errors import BedsideError, ConfigError
+from core.errors import BedsideError, ConfigError, DataError
 
 FRESH_S = 30.0  # a folder is listed again after this time
 MOST_CLASSES_NAMED = 8
@@ -69,13 +70,31 @@ def describe(settings: DataSettings, root: Path, names: Names) -> list[str]:
     images, tables = names.of(root)
     if not images:
         return [text.PREVIEW_NO_FILES]
-    labelling = label_files(root, images, settings)
+    try:
+        labelling = label_files(root, images, settings)
+    except DataError as error:
+        if error.code != "L12":  # a column is missing
+            raise
+        return [f"{error.what}. {error.todo}", *_proposal(root, settings, images)]
     said = [text.PREVIEW_FILES.format(files=len(images)), *_classes(labelling, settings, root)]
     said += [*_patients(labelling, settings, images), *labelling.notes]
     if tables:
         columns = "; ".join(_columns(root / table) for table in tables[:MOST_TABLES])
         said.append(text.PREVIEW_TABLES.format(tables=columns))
     return said
+
+
+def _proposal(root: Path, settings: DataSettings, images: list[str]) -> list[str]:
+    """Which columns of the table hold what, as it seems."""
+    found = propose_columns(read_table(find_table(root.joinpath, settings.table)), images)
+    named = {
+        "file": found.file,
+        "label": ", ".join(found.labels),
+        "patient": found.patient,
+        "split": found.split,
+    }
+    told = "; ".join(f"{kind}: {column}" for kind, column in named.items() if column)
+    return [text.PREVIEW_PROPOSED.format(columns=told)] if told else []
 
 
 def _classes(labelling: Labelling, settings: DataSettings, root: Path) -> list[str]:

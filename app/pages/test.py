@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.responses import FileResponse
 
 from app.desk import Desk, clean_path
-from app.examiner import FILES
+from app.examiner import FILES, no_examination
 from app.observe import Observer
 from app.review import review
 from app.routes import answer
@@ -147,7 +147,7 @@ def _add_pictures(router: APIRouter, desk: Desk) -> None:
     def file(about: AboutFile) -> Response:
         files = desk.arrived_files(about.arrived)
         if about.number >= len(files):
-            raise RunError("R64", text.NO_EXAMINATION, todo=text.NO_EXAMINATION_TODO)
+            raise no_examination()
         found = files[about.number]
         return answer(desk.examine(about.run, "new", found.name, path=str(found)))
 

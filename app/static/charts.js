@@ -3,6 +3,7 @@
 import {colour, el, onTheme} from './live.js';
 import {plotly} from './plotting.js';
 
+const AGAIN_MS = 2000;       // after the chart library could not be had
 const DASHES = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot'];
 const STROKES = ['', '7 4', '2 4', '7 3 2 3', '11 4', '11 3 2 3'];   // the same for the legend
 const TEXT = {
@@ -91,8 +92,12 @@ async function drawChart(chart) {
   chart.waiting.hidden = drawn.length > 0;
   chart.waiting.textContent = key === 'loss' ? TEXT.waitingLoss : key === 'cka' && shown.alone ? TEXT.noTeacher : TEXT.waiting;
   if (!drawn.length && !chart.ready) return;
-  const Plotly = await plotly();
+  const Plotly = await plotly().catch(() => null);
   if (chart.shown !== shown) return;              // drawn anew while the library was loading
+  if (!Plotly) {                                  // the server is away; the table has the figures
+    setTimeout(() => drawChart(chart), AGAIN_MS);
+    return;
+  }
   if (chart.run !== shown.run) [chart.run, chart.zoom] = [shown.run, null];
   chart.reset.disabled = !chart.zoom;
   const visible = drawn.filter((line) => !chart.hidden.has(line.id));

@@ -1,18 +1,15 @@
 // Plotly, loaded once and only where a chart is, in the page's own colours.
-import {colour} from './live.js';
+import {colour, el} from './live.js';
 
 let loading = null;
 
-/** Resolves to the global Plotly. */
+/** Resolves to the global Plotly; rejects where the server does not give it, to be asked again later. */
 export function plotly() {
   loading ??= new Promise((resolve, reject) => {
     if (window.Plotly) { resolve(window.Plotly); return; }
-    const known = document.querySelector('script[src*="plotly-cartesian"]');
-    const script = known ?? document.createElement('script');
+    const script = el('script', {src: '/ws/static/vendor/plotly-cartesian.min.js'});
     script.addEventListener('load', () => resolve(window.Plotly));
-    script.addEventListener('error', () => { loading = null; reject(new Error('plotly')); });
-    if (known) return;
-    script.src = '/ws/static/vendor/plotly-cartesian.min.js';
+    script.addEventListener('error', () => { loading = null; script.remove(); reject(new Error('plotly')); });
     document.head.append(script);
   });
   return loading;

@@ -174,8 +174,7 @@ def _pictures(found: Json) -> Iterator[Item]:
             "warning",
             "pictures",
             "Text in the pixels",
-            f"{burned['yes']:,} images say that text is burned in, {burned['possible']:,} are of a "
-            "kind that often has it. It may name a patient and may give the label away.",
+            f"{_burned(burned)}. It may name a patient and may give the label away.",
         )
     if pictures["lossy"]:
         yield _item(
@@ -185,3 +184,14 @@ def _pictures(found: Json) -> Iterator[Item]:
             f"{pictures['lossy']:,} images were compressed with loss. If only one class was, the "
             "network may learn the compression.",
         )
+
+
+def _burned(counts: Mapping[str, int]) -> str:
+    """How many images have text burned in, or may have; only what there is."""
+    said, possible = counts["yes"], counts["possible"]
+    parts = []
+    if said:
+        parts.append(f"{_count(said, 'image says', 'images say')} that text is burned in")
+    if possible:
+        parts.append(f"{_count(possible, 'image is', 'images are')} of a kind that often has text")
+    return ", ".join(parts)

@@ -29,7 +29,7 @@ ALL_PAIRS = 1024  # up to here comparing everything is faster
 BLOCK = 1_000_000  # candidates compared at once
 
 
-def near_duplicates(hashes: Sequence[str], bits: int = NEAR_BITS) -> list[tuple[int, int]]:
+def near_blocks(hashes: Sequence[str], bits: int = NEAR_BITS) -> Iterator[Array]:
     """Find pictures that look the same.
 
     Args:
@@ -37,14 +37,9 @@ def near_duplicates(hashes: Sequence[str], bits: int = NEAR_BITS) -> list[tuple[
             structure, match nothing.
         bits: Largest Hamming distance, in [0, 64].
 
-    Returns:
-        Pairs (i, j), i < j, of places in `hashes`, sorted.
+    Yields:
+        Pairs (i, j), i < j, of places in `hashes`, ``[P, 2]`` at a time, in no order, each once.
     """
-    return sorted((int(i), int(j)) for block in near_blocks(hashes, bits) for i, j in block)
-
-
-def near_blocks(hashes: Sequence[str], bits: int = NEAR_BITS) -> Iterator[Array]:
-    """The same pairs in no order, ``[P, 2]`` at a time and each once, for sets with millions."""
     places, words = _words(hashes)
     unique, members, starts = _distinct(words)
     for first in range(len(unique)):

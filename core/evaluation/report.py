@@ -7,19 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from core.evaluation import report_charts as charts
 from core.evaluation import report_tables as tables
 from core.evaluation import report_words as words
 from core.evaluation.report_cohort import describe_cohort, overlap_sentence
 from core.evaluation.report_facts import Facts, read_facts
+from core.evaluation.report_page import render_page
 from core.files import write_text
 from core.objectives.methods import METHODS
 from core.runs.layout import RunFolder
 
-TEMPLATES = Path(__file__).parent / "templates"
 REPORT_NAME = "report.html"
 Json = Mapping[str, Any]
 
@@ -48,24 +45,7 @@ def write_report(run: RunFolder, workspace: Path) -> Path:
 
 def render_report(facts: Facts) -> str:
     """The page as HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=clean,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["power"] = words.power
-    return environment.get_template("report.html").render(
-        styles=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        **_content(facts),
-    )
-
-
-def clean(value: object) -> object:
-    """Free every inserted text from control and direction characters; escaping follows."""
-    return value if isinstance(value, Markup | int | float) else words.seen(value)
+    return render_page("report.html", **_content(facts))
 
 
 def _content(facts: Facts) -> dict[str, Any]:

@@ -7,15 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from core.data.attention import attention
 from core.data.shortcuts import WARN_ABOVE
 from core.evaluation import report_words as words
-from core.evaluation.report import TEMPLATES, clean
 from core.evaluation.report_cohort import SOURCES
 from core.evaluation.report_import_charts import class_balance, shortcut_chart
+from core.evaluation.report_page import render_page
 from core.files import write_text
 
 SHOWN = 20  # groups, pairs and patients listed on the page; the findings have more
@@ -55,19 +52,7 @@ def write_import_report(
 
 def render_import_report(found: Json, title: str, pictures: Mapping[str, str] | None = None) -> str:
     """The page as HTML; see `write_import_report`."""
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=clean,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"number": words.number, "percent": words.percent, "name": words.name}
-    return environment.get_template("import.html").render(
-        styles=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
-        **_content(found, title, pictures or {}),
-    )
+    return render_page("import.html", **_content(found, title, pictures or {}))
 
 
 def listed_images(found: Json) -> list[str]:

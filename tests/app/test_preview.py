@@ -80,3 +80,14 @@ def test_one_class_or_none(root: Path, tmp_path: Path) -> None:
     assert "no file that looks like an image" in told(tmp_path / "empty")
     with pytest.raises(DataError, match="I01"):
         told(tmp_path / "gone")
+
+
+def test_columns_are_proposed_where_the_named_ones_are_missing(root: Path) -> None:
+    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.png"))
+    lines = [
+        f"{name};{'ill' if place % 2 else 'well'};P{place}" for place, name in enumerate(files)
+    ]
+    (root / "labels.csv").write_text("\n".join(["Bild;Diagnosis;Patient", *lines]), "utf-8")
+    said = told(root)
+    assert "has no column 'file', 'label'" in said
+    assert "file: Bild; label: Diagnosis; patient: Patient." in said

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -22,7 +23,13 @@ from tests.browser.serving import ROOT, AppServer
 
 OpenPage = Callable[..., Page]
 COUNTER = (sys.executable, str(ROOT / "tests" / "runs" / "tiny_worker.py"), "count", "20000")
-GONE = ("ERR_CONNECTION", "ERR_EMPTY_RESPONSE", "Failed to fetch")  # while there is no server
+GONE = (  # while there is no server
+    "ERR_CONNECTION",
+    "ERR_EMPTY_RESPONSE",
+    "ERR_CONTENT_LENGTH_MISMATCH",
+    "ERR_INCOMPLETE_CHUNKED_ENCODING",
+    "Failed to fetch",
+)
 TABS = 20
 
 
@@ -101,6 +108,17 @@ def test_twenty_tabs_all_work(own_app: AppServer, open_page: OpenPage, counting:
         tab.bring_to_front()
         expect(tab.locator("#chip-job")).to_be_hidden()
     assert status(counting) is RunStatus.STOPPED
+
+
+def test_charts_come_though_their_library_was_cut_off(
+    own_app: AppServer, open_page: OpenPage, seen: Seen
+) -> None:
+    """A server that was killed while it sent the library must not cost the page its curves."""
+    seen.allow("ERR_FAILED", *GONE)
+    page = open_page(own_app, "/export")
+    page.route("**/plotly-cartesian.min.js", lambda route: route.abort(), times=1)
+    page.goto(f"{own_app.base}/train?run={RunStore(own_app.workspace).list()[0].id}")
+    expect(page.locator("#plot-auroc")).to_have_attribute("data-drawn", re.compile("[1-9]"))
 
 
 def test_run_deleted_elsewhere_is_said_on_every_page(

@@ -9,7 +9,7 @@ from scipy import ndimage
 from core.data.checks import identical_images, join, label_conflicts, overlap
 from core.data.hashes import perceptual_hash
 from core.data.manifest import manifest_table
-from core.data.near import near_duplicates
+from tests.near import near_duplicates
 
 
 def scene(seed: int, size: int = 96) -> np.ndarray:

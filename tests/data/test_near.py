@@ -7,7 +7,8 @@ import pytest
 
 from core.data import near
 from core.data.checks import join
-from core.data.near import near_blocks, near_clusters, near_duplicates, resembles
+from core.data.near import near_blocks, near_clusters, resembles
+from tests.near import near_duplicates
 
 RANDOM = np.random.default_rng(0)
 

@@ -15,13 +15,13 @@ from core.data.cache import PixelCache
 from core.data.decode import DecoderPool
 from core.data.grey_header import grey_of
 from core.data.header import check_layout, read_header
-from core.data.near import near_duplicates
 from core.data.picture import Failure
 from core.data.pixels import modality_values
 from core.data.scan import import_dataset
 from core.data.split import check_split, split_images
 from core.data.stored import stored_values
 from core.types import SilentReporter
+from tests.near import near_duplicates
 
 pytestmark = pytest.mark.realdata
 
