@@ -16,6 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+WHITE = 255  # the largest value of 8 bits
+PIECE = 32_768  # values in an operation that torch leaves to one thread
+
 
 @dataclass(frozen=True)
 class ViewRange:
@@ -136,7 +139,7 @@ def apply_views(images: Tensor, views: Views, size_px: int) -> Tensor:
     """Show each image in its view.
 
     Args:
-        images: ``[N, C, S, S]`` float32 in [0, 1].
+        images: ``[N, C, S, S]``, float32 in [0, 1] or uint8 in [0, 255], on any device.
         views: Parameters of N views.
         size_px: Side of the result. A smaller one is reached by `clean_view` first, so that no
             pixel is skipped; what a crop enlarges is interpolated.
@@ -145,14 +148,61 @@ def apply_views(images: Tensor, views: Views, size_px: int) -> Tensor:
         ``[N, C, size_px, size_px]`` float32 in [0, 1]; what lies outside the picture is 0.
     """
     if size_px < images.shape[-1]:
-        images = clean_view(images, size_px)
+        images = clean_view(as_floats(images), size_px)
+    if images.device.type == "cpu":
+        return _one_by_one(images, views, size_px)
+    return at_once(images, views, size_px)
+
+
+def as_floats(images: Tensor) -> Tensor:
+    """Pictures as float32 in [0, 1], from such or from uint8 in [0, 255]."""
+    return images.float() / WHITE if images.dtype == torch.uint8 else images
+
+
+def at_once(images: Tensor, views: Views, size_px: int) -> Tensor:
+    """`apply_views` for a graphics card, which wants few and large operations."""
+    tone = views.tone.to(images.device)[:, :, None, None, None]
+    toned = _tone(as_floats(images), *tone.unbind(1))
     shape = [len(images), images.shape[1], size_px, size_px]
     grid = F.affine_grid(views.geometry.to(images.device), shape, align_corners=False)
-    moved = F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
-    contrast, brightness, gamma = views.tone.to(images.device)[:, :, None, None, None].unbind(1)
-    inside = moved > 0  # padding stays black, as in the clean picture
-    toned = (moved.clamp(1e-6, 1) ** gamma - 0.5) * contrast + 0.5 + brightness
-    return toned.clamp(0, 1) * inside
+    return F.grid_sample(toned, grid, padding_mode="zeros", align_corners=False)
+
+
+def _one_by_one(images: Tensor, views: Views, size_px: int) -> Tensor:
+    """`apply_views` for the processor: four times as fast as `at_once`, on one core.
+
+    One picture fits the processor's cache, and numpy and a single sample never split their work
+    over threads: a batch can be prepared while the networks have the other cores.
+    """
+    shown = np.empty((len(images), images.shape[1], size_px, size_px), np.float32)
+    grid = np.empty((size_px, size_px, 2), np.float32)
+    steps = (2 * np.arange(size_px, dtype=np.float32) + 1) / size_px - 1
+    levels = torch.arange(WHITE + 1) / WHITE
+    geometries, tones = views.geometry.numpy(), views.tone.tolist()
+    for place, (image, geometry, tone) in enumerate(zip(images, geometries, tones, strict=True)):
+        if image.dtype == torch.uint8:  # 256 values are toned, not 50,000 pixels
+            toned = torch.from_numpy(_tone(levels, *tone).numpy()[image.numpy()])
+        else:
+            pieces = image.flatten().split(PIECE)
+            toned = torch.cat([_tone(piece, *tone) for piece in pieces]).view(image.shape)
+        for axis, (across, down, shift) in enumerate(geometry):
+            np.add(steps * across, (steps * down + shift)[:, None], out=grid[..., axis])
+        moved = F.grid_sample(
+            toned[None], torch.from_numpy(grid)[None], padding_mode="zeros", align_corners=False
+        )
+        shown[place] = moved[0].numpy()
+    return torch.from_numpy(shown)
+
+
+def _tone(
+    values: Tensor, contrast: Tensor | float, brightness: Tensor | float, gamma: Tensor | float
+) -> Tensor:
+    """Gamma, then contrast around the middle grey, then brightness; black stays black.
+
+    Black is also what pictures are padded with, so the padding stays as in the clean picture.
+    """
+    bent = values.clamp(1e-6, 1).log_().mul_(gamma).exp_()  # a power, by its faster way
+    return bent.sub_(0.5).mul_(contrast).add_(brightness + 0.5).clamp_(0, 1).mul_(values > 0)
 
 
 def view_for_epoch(seed: int, image: str, epoch: int, views: int) -> int:

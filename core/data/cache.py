@@ -222,9 +222,19 @@ class PixelCache:
 
     def images(self, rows: Array) -> Tensor:
         """Pictures as the networks take them: ``[N, C, S, S]`` float32 in [0, 1]."""
+        return self._floats(self.read(rows))
+
+    def _floats(self, read: Array) -> Tensor:
         import torch  # seconds and 400 MB that an import of images never needs
 
-        return torch.from_numpy(self.read(rows).astype(np.float32)) * self.scale
+        return torch.from_numpy(read.astype(np.float32)) * self.scale
+
+    def values(self, rows: Array) -> Tensor:
+        """Pictures for `augment.apply_views`: uint8 as stored, or of 16 bits as `images` gives."""
+        import torch
+
+        read = self.read(rows)
+        return torch.from_numpy(read) if read.dtype == np.uint8 else self._floats(read)
 
     def verify(self, images: pd.DataFrame) -> None:
         """Compare pictures with the hashes of the manifest; bit rot has no other witness.

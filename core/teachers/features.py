@@ -140,12 +140,12 @@ def teacher_maps(
         ``[B, C, h, w]`` float32 on the processor for each tap asked for.
     """
     side = teacher.spec.image_px
-    images = cache.images(frame["row"].to_numpy())
+    rows = frame["row"].to_numpy()
     if views is None:
-        pictures = clean_view(images, side)
+        pictures = clean_view(cache.images(rows), side)
     else:
         drawn = draw_views(request.seed, frame["image"].tolist(), views.tolist(), request.augment)
-        pictures = apply_views(images, drawn, side)
+        pictures = apply_views(cache.values(rows), drawn, side)
     maps = teacher(pictures.to(teacher.mean.device))
     return [
         _shrink(maps[tap], grid).float().cpu()

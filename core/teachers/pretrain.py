@@ -191,7 +191,7 @@ class _Plan:
             for which in np.unique(rows[:, 0]):
                 here = np.flatnonzero(rows[:, 0] == which)
                 frame = self.frames[which].iloc[rows[here, 1]]
-                images = self.lessons[which].cache.images(frame["row"].to_numpy())
+                images = self.lessons[which].cache.values(frame["row"].to_numpy())
                 drawn = draw_views(
                     self.settings.seed, frame["image"].tolist(), [view] * len(here), "strong"
                 )
