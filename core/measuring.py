@@ -112,7 +112,7 @@ def _time_steps(
     """Milliseconds for one image, in training and in validation."""
     fabric = _fabric(setting)
     model.to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(decay_groups(model, 0.01), lr=1e-6)
+    optimiser = torch.optim.AdamW(decay_groups(model, 0.01), lr=1e-6, fused=True)
     wrapped, stepper = fabric.setup(model, optimiser)
 
     def train(count: int) -> None:

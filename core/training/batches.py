@@ -5,7 +5,8 @@ Everything is a function of (seed, epoch, image id) or (seed, step); nothing is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -13,11 +14,12 @@ import torch
 from torch import Tensor
 
 from core.config import TrainSettings
-from core.data.augment import apply_views, draw_views, view_for_epoch
+from core.data.augment import draw_views, view_for_epoch
 from core.data.cache import PixelCache
 from core.data.manifest import Dataset
 from core.errors import TrainingError
 from core.teachers.features import Features
+from core.training.pictures import Pictures
 from core.types import SplitName, Task
 
 
@@ -35,6 +37,33 @@ class Batch:
     targets: Tensor
     teacher_maps: list[Tensor]
 
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """All of it."""
+        return (self.images, self.targets, *self.teacher_maps)
+
+    def pinned(self) -> Batch:
+        """The same, what is in ordinary memory moved to where a graphics card can fetch it."""
+        return self._each(lambda tensor: tensor if tensor.is_cuda else tensor.pin_memory())
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on `device`, the pictures with their channels last."""
+        moved = self._each(lambda tensor: tensor.to(device, non_blocking=True))
+        return replace(moved, images=moved.images.contiguous(memory_format=torch.channels_last))
+
+    def parts(self, count: int) -> list[Batch]:
+        """The same in `count` parts, as equal as can be."""
+        if count == 1:
+            return [self]
+        pieces = [tensor.tensor_split(count) for tensor in self.tensors]
+        return [
+            Batch(images, targets, maps) for images, targets, *maps in zip(*pieces, strict=True)
+        ]
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
+        images, targets, *maps = map(change, self.tensors)
+        return Batch(images, targets, maps)
+
 
 class TrainingBatches:
     """The training images in their order.
@@ -46,6 +75,7 @@ class TrainingBatches:
         image_px: Side of the student's pictures.
         features: The teacher's features, or nothing for a method without a teacher, which then
             gets a fresh view of each image in every epoch.
+        device: Where the networks are.
 
     Raises:
         TrainingError: There are fewer than two training images (T05).
@@ -58,14 +88,12 @@ class TrainingBatches:
         settings: TrainSettings,
         image_px: int,
         features: Features | None,
+        device: torch.device,
     ) -> None:
         self._frame = dataset.part(SplitName.TRAIN)
         self._ids = self._frame["image"].to_numpy()
-        self._rows = self._frame["row"].to_numpy()
         self._targets = torch.from_numpy(dataset.targets(self._frame))
-        self._cache = cache
         self._settings = settings
-        self._image_px = image_px
         self._features = features
         if len(self._frame) < 2:
             raise TrainingError(
@@ -76,6 +104,7 @@ class TrainingBatches:
         self.batch_size = min(settings.batch, len(self._frame))
         # the last, smaller batch of an epoch is left out; the order differs in every epoch
         self.steps_per_epoch = len(self._frame) // self.batch_size
+        self._pictures = Pictures(cache, self._frame["row"].to_numpy(), image_px, device)
 
     def __len__(self) -> int:
         return len(self._frame)
@@ -98,10 +127,9 @@ class TrainingBatches:
         else:
             views = [view_for_epoch(seed, image, epoch, self._features.views) for image in ids]
             maps = self._features.seen(positions, np.array(views))
-        pictures = self._cache.images(self._rows[positions])
         drawn = draw_views(seed, ids, views, self._settings.augment)
         return Batch(
-            apply_views(pictures, drawn, self._image_px),
+            self._pictures.seen(positions, drawn),
             self._targets[torch.from_numpy(positions)],
             maps,
         )

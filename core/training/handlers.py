@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 PATIENT_UNTIL = 0.6  # share of the schedule before which training is never stopped early
 ROW = 5  # non-finite steps in a row that send training back to its last checkpoint
@@ -66,14 +65,10 @@ class NonFiniteGuard:
     row: int = 0
     rollbacks: int = 0
 
-    def allows(self, loss: Tensor, norm: Tensor) -> bool:
-        """Whether a step with this loss and gradient norm may change the weights."""
-        if bool(torch.isfinite(loss)) and bool(torch.isfinite(norm)):
-            self.row = 0
-            return True
-        self.skipped += 1
-        self.row += 1
-        return False
+    def note(self, finite: bool) -> None:
+        """Count one step, which was skipped if its loss or its gradient was not finite."""
+        self.row = 0 if finite else self.row + 1
+        self.skipped += not finite
 
     @property
     def must_roll_back(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -15,10 +15,13 @@ from core.errors import TrainingError
 from core.objectives.base import OBJECTIVES, StepOutputs
 from core.objectives.cka import FEWEST
 from core.objectives.methods import Method
+from core.training.ahead import Ahead
 from core.training.batches import Batch, TrainingBatches
 from core.training.checkpoint import CheckpointFolder, Loaded
-from core.training.handlers import EarlyStopping, NonFiniteGuard, decay_groups, learning_rate
+from core.training.figures import Figures, LateFigures
+from core.training.handlers import EarlyStopping, NonFiniteGuard, learning_rate
 from core.training.model import DistillationModel
+from core.training.step import Stepper
 from core.training.validate import Validated, Validation
 from core.types import Reporter, Stopped, Task
 
@@ -63,16 +66,21 @@ class Trainer:
     """
 
     def __init__(self, job: TrainJob, model: DistillationModel, fabric: Fabric) -> None:
-        self.job = job
+        # moved once: to move them in every step would make each wait for a graphics card
+        self.job = replace(job, class_weights=job.class_weights.to(fabric.device))
         self.fabric = fabric
-        optimiser = torch.optim.AdamW(decay_groups(model, job.config.train.weight_decay))
         self.model = model
-        self.wrapped, self.optimiser = fabric.setup(model, optimiser)
+        self.stepper = Stepper(model, fabric, job.config.train)
+        self.wrapped, self.optimiser = self.stepper.wrapped, self.stepper.optimiser
         self.stopping = EarlyStopping(job.config.train.patience)
         self.guard = NonFiniteGuard()
         self.finished = False
-        self._buffers = list(model.buffers())
-        self._before = [buffer.clone() for buffer in self._buffers]
+        self._figures = LateFigures(fabric.device)
+        self._ahead = Ahead(
+            lambda step: self.job.batches.batch(step),
+            fabric.device,
+            beside=fabric.device.type != "cpu",
+        )
 
     def run(self) -> None:
         """Train from the newest checkpoint, or from the start, to the end.
@@ -81,17 +89,12 @@ class Trainer:
             Stopped: The reporter asked to stop; the state is saved.
             TrainingError: The loss stayed non-finite after two returns to a checkpoint (T40).
         """
-        if self.job.batches.batch_size < FEWEST and "cka" in self.job.method.terms:
-            self.job.reporter.alert(
-                "warning",
-                "T23",
-                f"Batches of {self.job.batches.batch_size} images are too small for the CKA term; "
-                "it is left out",
-            )
+        self._warn_of_small_batches()
         step = self._resume()
         self.wrapped.train()
         while step < self.job.steps and not self.finished:
             if self.job.reporter.stop_requested():
+                self._catch_up()
                 self._save(step)
                 raise Stopped
             if self.job.reporter.finish_requested():
@@ -99,8 +102,13 @@ class Trainer:
             before, step = step, self.step(step)
             self.job.reporter.progress(step, self.job.steps)
             if step > before and step % self.job.batches.steps_per_epoch == 0:
-                self._end_epoch(step)
+                self._catch_up()
+                if self.guard.must_roll_back:
+                    step = self._roll_back(step)
+                else:
+                    self._end_epoch(step)
         self.finished = True
+        self._catch_up()
         if self.job.checkpoints.best() is None:  # ended within the first epoch, or it is damaged
             self.stopping.best = -math.inf
             self._end_epoch(step)
@@ -110,22 +118,21 @@ class Trainer:
         """Take optimiser step `step` and return the number of the next."""
         train = self.job.config.train
         rate = learning_rate(step, self.job.steps, train.learning_rate, train.warmup)
-        for group in self.optimiser.param_groups:
-            group["lr"] = rate * self.guard.rate_factor
-        torch.manual_seed(train.seed * 1_000_003 + step)  # dropout and drop path, if any
-        _copy(self._buffers, self._before)
-        terms = loss_terms(self.job, self.model, self.wrapped, self._to_device(step))
-        total, shown = self.weigh(terms, step)
-        self.optimiser.zero_grad(set_to_none=True)
-        self.fabric.backward(total)
-        norm = nn.utils.clip_grad_norm_(self.model.parameters(), train.clip)
-        if self.guard.allows(total.detach(), norm):
-            self.optimiser.step()
-        else:  # the forward pass has already moved the running statistics
-            _copy(self._before, self._buffers)
-            if self.guard.must_roll_back:
-                return self._roll_back(step)
-        self._report(step, shown, rate * self.guard.rate_factor)
+        rate *= self.guard.rate_factor
+        parts = self.stepper.parts
+        shown = self.stepper.take(
+            self._ahead.take(step, step + 1 if step + 1 < self.job.steps else None),
+            lambda part: self.weigh(loss_terms(self.job, self.model, self.wrapped, part), step),
+            train.seed * 1_000_003 + step,
+            rate,
+        )
+        if self.stepper.parts > parts:
+            self._warn_of_memory()
+        self._figures.put(step, rate, shown)
+        for figures in self._figures.due():
+            self._report(figures)
+        if self.guard.must_roll_back:
+            return self._roll_back(step)
         return step + 1
 
     def weigh(self, terms: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
@@ -138,21 +145,36 @@ class Trainer:
         shown = {"loss": total} | {f"loss/{name}": term for name, term in terms.items()}
         return total, {name: term.detach() for name, term in shown.items()}
 
-    def _to_device(self, step: int) -> Batch:
-        batch = self.job.batches.batch(step)
-        images = batch.images.contiguous(memory_format=torch.channels_last)
-        device = self.fabric.device
-        return Batch(
-            images.to(device, non_blocking=True),
-            batch.targets.to(device, non_blocking=True),
-            [found.to(device, non_blocking=True) for found in batch.teacher_maps],
-        )
+    def _report(self, figures: Figures) -> None:
+        values = dict(figures.values)
+        self.guard.note(bool(values.pop("finite")))
+        epoch = (figures.step + 1) / self.job.batches.steps_per_epoch
+        for name, value in (values | {"learning_rate": figures.rate}).items():
+            self.job.reporter.metric(name, value, step=figures.step, epoch=epoch)
 
-    def _report(self, step: int, shown: dict[str, Tensor], rate: float) -> None:
-        epoch = (step + 1) / self.job.batches.steps_per_epoch
-        for name, value in shown.items():
-            self.job.reporter.metric(name, float(value), step=step, epoch=epoch)
-        self.job.reporter.metric("learning_rate", rate, step=step, epoch=epoch)
+    def _catch_up(self) -> None:
+        """Report what a graphics card has computed and nobody has read yet."""
+        for figures in self._figures.rest():
+            self._report(figures)
+
+    def _warn_of_memory(self) -> None:
+        size = self.job.batches.batch_size
+        self.job.reporter.alert(
+            "warning",
+            "T25",
+            f"The memory is too small for {size} images at once; each step computes them in "
+            f"{self.stepper.parts} parts",
+        )
+        self._warn_of_small_batches()
+
+    def _warn_of_small_batches(self) -> None:
+        size = self.job.batches.batch_size // self.stepper.parts
+        if size < FEWEST and "cka" in self.job.method.terms:
+            self.job.reporter.alert(
+                "warning",
+                "T23",
+                f"{size} images at once are too few for the CKA term; it is left out",
+            )
 
     def _end_epoch(self, step: int) -> None:
         found = self.job.validation.measure(self.model, self.fabric.device)
@@ -183,6 +205,7 @@ class Trainer:
             "step": step,
             "stopping": self.stopping.state(),
             "guard": self.guard.state(),
+            "parts": self.stepper.parts,
             "finished": self.finished,
         }
         self.job.checkpoints.save(state, step, best=best)
@@ -205,8 +228,11 @@ class Trainer:
     def _restore(self, loaded: Loaded) -> None:
         self.model.load_state_dict(loaded.state["model"])
         self.optimiser.load_state_dict(loaded.state["optimiser"])
+        for group in self.optimiser.param_groups:
+            group["fused"] = True  # a checkpoint of an earlier version says otherwise
         self.stopping.restore(loaded.state["stopping"])
         self.guard.restore(loaded.state["guard"])
+        self.stepper.parts = max(self.stepper.parts, int(loaded.state.get("parts", 1)))
         self.finished = bool(loaded.state["finished"])
 
     def _roll_back(self, step: int) -> int:
@@ -218,8 +244,9 @@ class Trainer:
                 f"{self.guard.rollbacks} returns to an earlier checkpoint",
                 todo="Lower the learning rate, or look for images without content.",
             )
-        self.guard.roll_back()
+        self._figures.forget()
         self._restore(loaded)
+        self.guard.roll_back()
         self.job.reporter.alert(
             "warning",
             "T41",
@@ -227,12 +254,6 @@ class Trainer:
             "with half the learning rate",
         )
         return loaded.step
-
-
-@torch.no_grad()
-def _copy(source: list[Tensor], target: list[Tensor]) -> None:
-    for value, place in zip(source, target, strict=True):
-        place.copy_(value)
 
 
 def loss_terms(

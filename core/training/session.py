@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from torch import Tensor
 
 from core.config import RunConfig
 from core.data.cache import PixelCache
@@ -29,12 +30,12 @@ from core.teachers.features import (
 )
 from core.teachers.probe import LinearProbe, fit_probe
 from core.teachers.room import plan_views
-from core.training.batches import TrainingBatches, class_weights
+from core.training.batches import Batch, TrainingBatches, class_weights
 from core.training.checkpoint import CheckpointFolder
 from core.training.device import Chosen, choose, choose_accelerator
-from core.training.handlers import decay_groups
 from core.training.loop import Trainer, TrainJob, loss_terms
 from core.training.model import DistillationModel
+from core.training.step import Stepper
 from core.training.validate import Validation
 from core.types import Reporter, SplitName
 
@@ -121,6 +122,10 @@ class Session:
         model.to(memory_format=torch.channels_last)
         return model
 
+    @property
+    def _device(self) -> torch.device:
+        return torch.device(choose_accelerator(self.config.device))
+
     def _job(self, reporter: Reporter) -> TrainJob:
         config, data = self.config, self.dataset
         side = config.student.image_px
@@ -129,7 +134,9 @@ class Session:
             method=find_method(config.method.name),
             task=data.task,
             class_weights=class_weights(data.part(SplitName.TRAIN), data, config.train.balance),
-            batches=TrainingBatches(data, self.cache, config.train, side, self.features),
+            batches=TrainingBatches(
+                data, self.cache, config.train, side, self.features, self._device
+            ),
             validation=Validation(data, self.cache, side, self.features),
             checkpoints=CheckpointFolder(self.places.checkpoints),
             reporter=reporter,
@@ -271,13 +278,10 @@ def _map_shapes(features: Features) -> list[tuple[int, int, int]]:
 def _trial(job: TrainJob, model: DistillationModel, fabric: Fabric) -> None:
     """One training step on a copy, to time it."""
     twin = copy.deepcopy(model)
-    wrapped, optimiser = fabric.setup(twin, torch.optim.AdamW(decay_groups(twin, 0.0), lr=1e-6))
-    batch = job.batches.batch(0)
-    images = batch.images.contiguous(memory_format=torch.channels_last).to(fabric.device)
-    maps = [found.to(fabric.device) for found in batch.teacher_maps]
-    moved = replace(
-        batch, images=images, targets=batch.targets.to(fabric.device), teacher_maps=maps
-    )
-    total = torch.stack(list(loss_terms(job, twin, wrapped, moved).values())).sum()
-    fabric.backward(total)
-    optimiser.step()
+    stepper = Stepper(twin, fabric, job.config.train)
+
+    def loss(part: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        total = torch.stack(list(loss_terms(job, twin, stepper.wrapped, part).values())).sum()
+        return total, {"loss": total}
+
+    stepper.take(job.batches.batch(0).to(fabric.device), loss, 0, 1e-6)

@@ -12,7 +12,9 @@ from torch.nn import functional as F
 from core.data.augment import clean_view
 from core.data.cache import PixelCache
 from core.data.manifest import Dataset
+from core.errors import TrainingError
 from core.evaluation.metrics import auroc
+from core.memory import within_memory
 from core.objectives.cka import UnbiasedCka
 from core.teachers.features import Features
 from core.training.model import DistillationModel
@@ -64,15 +66,34 @@ class Validation:
         self._cache = cache
         self._image_px = image_px
         self._features = features
+        self._batch = BATCH
 
     @torch.no_grad()
     def measure(self, model: DistillationModel, device: torch.device) -> Validated:
-        """Measure `model`, which is left in training mode."""
+        """Measure `model`, which is left in training mode.
+
+        Raises:
+            TrainingError: The memory is too small even for one image (T44).
+        """
         model.eval()
+        found = within_memory(lambda: self._measure(model, device), self._halve)
+        model.train()
+        return found
+
+    def _halve(self) -> None:
+        if self._batch == 1:
+            raise TrainingError(
+                "T44",
+                "The memory is too small to look at one image",
+                todo="Choose a smaller student or smaller pictures, or close other programs.",
+            )
+        self._batch //= 2
+
+    def _measure(self, model: DistillationModel, device: torch.device) -> Validated:
         logits: list[Tensor] = []
         reprogrammed, teacher = UnbiasedCka(), UnbiasedCka()
-        for start in range(0, len(self._rows), BATCH):
-            rows = self._rows[start : start + BATCH]
+        for start in range(0, len(self._rows), self._batch):
+            rows = self._rows[start : start + self._batch]
             images = clean_view(self._cache.images(rows), self._image_px).to(device)
             maps = model.student.encode(images)
             logits.append(model.student.tail(maps[-1], len(maps) - 1).float().cpu())
@@ -81,7 +102,6 @@ class Validation:
                 own = maps[-1].mean((2, 3))
                 reprogrammed.add(model.phi[-1](found).mean((2, 3)), own)
                 teacher.add(found.mean((2, 3)), own)
-        model.train()
         return self._figures(torch.cat(logits), reprogrammed, teacher)
 
     def _figures(

@@ -5,7 +5,15 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.data.augment import RANGES, apply_views, clean_view, draw_views, view_for_epoch
+from core.data.augment import (
+    RANGES,
+    apply_views,
+    as_floats,
+    at_once,
+    clean_view,
+    draw_views,
+    view_for_epoch,
+)
 
 IDS = ["a", "b", "c"]
 
@@ -72,3 +80,17 @@ def test_every_stored_view_is_shown_once_in_a_round() -> None:
     shown = [view_for_epoch(7, "a", epoch, 4) for epoch in range(8)]
     assert sorted(shown[:4]) == [0, 1, 2, 3]
     assert shown[:4] == shown[4:]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [40, 48, 64])
+def test_both_ways_to_the_same_view(side: int, channels: int) -> None:
+    """One by one (processor) and all at once (graphics card), from 8 bits and from floats."""
+    noise = torch.rand(5, channels, 48, 48, generator=torch.Generator().manual_seed(0))
+    bytes_ = (255 * clean_view(noise, 12)).byte().repeat_interleave(4, 2).repeat_interleave(4, 3)
+    bytes_[:, :, :9] = 0
+    views = draw_views(0, [str(number) for number in range(5)], [0] * 5, "strong")
+    shrunk = clean_view(as_floats(bytes_), side) if side < 48 else bytes_
+    expected = at_once(shrunk, views, side)
+    for images in (bytes_, as_floats(bytes_)):
+        torch.testing.assert_close(apply_views(images, views, side), expected, atol=1e-4, rtol=0)
