@@ -167,7 +167,8 @@ def _measuring(
     busy = [
         job for job in observer.live_jobs() if not (live and watch and job["id"] == watch["id"])
     ]
-    keys = {teacher_key(spec) for spec in at_hand.teachers.values()}
+    here = at_hand.here(observer.workspace / "teachers")
+    keys = {teacher_key(spec) for spec in here.values()}
     left = len(set(STUDENTS.names()) - known.students.keys()) + len(keys - known.teachers.keys())
     ended = watch["state"] if watch and not live else ""
     failure = watch["failure"] if watch and not live and left else None

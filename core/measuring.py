@@ -73,8 +73,7 @@ def measure_student(name: str, setting: Setting, teacher_maps: list[Shape]) -> d
 def measure_teacher(spec: TeacherSpec, setting: Setting, cache: Path) -> dict[str, Any]:
     """Measure one teacher; a teacher of the user's is loaded from its file, which proves it.
 
-    A network with random weights is as fast as a trained one, so a teacher need not be on this
-    machine to be measured.
+    Others are built with random weights, which are as fast as trained ones.
 
     Args:
         spec: What it is.

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Self
+import functools
+from typing import Any, Self
 
 import timm
 import torch
+from timm.layers.mlp import SwiGLUPacked
+from timm.layers.norm import LayerNorm
 from torch import Tensor, nn
 
 from core.errors import ModelError
 from core.teachers.spec import TeacherSpec
+
+MLP_LAYERS = {"SwiGLUPacked": SwiGLUPacked}
 
 
 class Teacher(nn.Module):
@@ -45,20 +50,37 @@ class Teacher(nn.Module):
 
         Args:
             images: ``[N, C, S, S]`` float in [0, 1], S the teacher's `image_px`; one channel is
-                repeated for the three it expects.
+                repeated for a teacher that expects three, three are averaged for one.
 
         Returns:
             One ``[N, C_i, H_i, W_i]`` map per tap; tokens come as maps, prefix tokens are dropped.
         """
-        pictures = (images.expand(-1, 3, -1, -1) - self.mean) / self.std
         maps: list[Tensor] = self.network.forward_intermediates(  # type: ignore[operator]
-            pictures,
+            self.prepare(images),
             indices=list(self.spec.taps),
             norm=True,
             output_fmt="NCHW",
             intermediates_only=True,
         )
         return maps
+
+    def prepare(self, images: Tensor) -> Tensor:
+        """The picture as the network was trained on it, ``[N, in_chans, S, S]``.
+
+        Args:
+            images: ``[N, C, S, S]`` float in [0, 1], C one or three.
+        """
+        if self.spec.stretch:
+            darkest = images.amin((1, 2, 3), keepdim=True)
+            span = images.amax((1, 2, 3), keepdim=True) - darkest
+            images = (images - darkest) / span.clamp_min(1e-8)  # as MedSAM's own preprocessing
+        if self.spec.in_chans == 3:
+            images = images.expand(-1, 3, -1, -1)
+        elif images.shape[1] == 3:
+            images = images.mean(1, keepdim=True)
+        black, white = self.spec.value_range
+        channels = self.spec.in_chans
+        return (images * (white - black) + black - self.mean[:, :channels]) / self.std[:, :channels]
 
     def map_shapes(self) -> list[tuple[int, int, int]]:
         """Channels, height and width of the map at every tap, asked of the network itself."""
@@ -73,9 +95,11 @@ def build_network(spec: TeacherSpec) -> nn.Module:
     Raises:
         ModelError: timm does not know the architecture, or it has no intermediate maps.
     """
-    options = dict(spec.options)
+    options = _python_options(spec.options)
     if spec.architecture.startswith(("vit_", "deit", "beit", "eva")):
         options["img_size"] = spec.image_px
+    if spec.in_chans != 3:
+        options["in_chans"] = spec.in_chans
     try:
         network: nn.Module = timm.create_model(
             spec.architecture, pretrained=False, num_classes=0, **options
@@ -95,3 +119,13 @@ def build_network(spec: TeacherSpec) -> nn.Module:
             todo="Choose one with feature maps, such as a ResNet, ConvNeXt, DenseNet or ViT.",
         )
     return network
+
+
+def _python_options(options: dict[str, Any]) -> dict[str, Any]:
+    """Options as timm takes them: what a text file can only name becomes the thing itself."""
+    made = dict(options)
+    if "norm_eps" in made:
+        made["norm_layer"] = functools.partial(LayerNorm, eps=made.pop("norm_eps"))
+    if made.get("mlp_layer") in MLP_LAYERS:
+        made["mlp_layer"] = MLP_LAYERS[made["mlp_layer"]]
+    return made

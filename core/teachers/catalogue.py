@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.errors import BedsideError, ConfigError, ModelError
 from core.files import read_json, sha256_file
-from core.teachers.spec import BUNDLED, TeacherSpec
+from core.teachers.spec import BUNDLED, TeacherSpec, teacher_file
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 
@@ -71,6 +71,14 @@ class AtHand:
     teachers: dict[str, TeacherSpec]
     problems: tuple[BedsideError, ...]
 
+    def here(self, cache: Path) -> dict[str, TeacherSpec]:
+        """Those whose file is on this machine, and may be measured and probed.
+
+        Args:
+            cache: Where teachers' files are kept.
+        """
+        return {name: spec for name, spec in self.teachers.items() if _is_here(spec, cache)}
+
 
 def teachers_at_hand(folder: Path, chosen: str = "") -> AtHand:
     """The catalogue, the teachers trained on this machine, and the one chosen.
@@ -105,6 +113,13 @@ def card_hashes(spec: TeacherSpec) -> tuple[list[str], list[str]]:
         return [], []
     lines = [line.split(",") for line in listing.read_text(encoding="utf-8").splitlines()[1:]]
     return [line[0] for line in lines], [line[1] for line in lines]
+
+
+def _is_here(spec: TeacherSpec, cache: Path) -> bool:
+    try:
+        return teacher_file(spec, cache).is_file()
+    except ModelError:
+        return False
 
 
 @functools.lru_cache(maxsize=64)

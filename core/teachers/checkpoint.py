@@ -43,7 +43,7 @@ def load_teacher(spec: TeacherSpec, cache: Path) -> Teacher:
     with torch.random.fork_rng(devices=[]):  # what a file lacks is random, but the same each time
         torch.manual_seed(0)
         network = build_network(spec)
-    state = FORMATS.get(spec.format)(read_tensors(file, spec.name), network)
+    state = FORMATS.get(spec.format).convert(read_tensors(file, spec.name), network)
     fill_network(network, state, spec.name)
     return Teacher(spec.model_copy(update={"sha256": sha256}), network)
 

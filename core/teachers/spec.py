@@ -18,7 +18,8 @@ class TeacherSpec(Settings):
     """Everything about a teacher but its weights.
 
     The `source` says where they are: ``bundled`` (a file in ``assets/teachers``), ``file`` (a path
-    of the user's), ``hub`` (a Hugging Face id, fetched once after the user agreed).
+    of the user's), ``hub`` (a Hugging Face id, fetched once after the user agreed), ``page`` (an
+    address from which a person downloads them by hand).
     """
 
     name: str = Field(description="Unique short name.")
@@ -27,14 +28,24 @@ class TeacherSpec(Settings):
     options: dict[str, Any] = Field(
         default_factory=dict, description="Keyword arguments of the architecture."
     )
-    source: Literal["bundled", "file", "hub"]
-    location: str = Field(description="File name, path, or hub id with the file after a colon.")
+    source: Literal["bundled", "file", "hub", "page"]
+    location: str = Field(
+        description="File name, path, hub id with the file after a colon, or address of a page."
+    )
     sha256: str = Field("", description="Of the weights' file; empty where it is not known before.")
     format: str = Field(
         "timm", description="Checkpoint format: how its names map to the network's."
     )
     image_px: int = Field(ge=32, le=2048, description="Side of the input picture.")
-    mean: Triple = Field(description="Subtracted from the picture in [0, 1].")
+    in_chans: Literal[1, 3] = Field(3, description="Channels of the input picture.")
+    stretch: bool = Field(
+        False, description="Whether each picture is first stretched from its darkest to its "
+        "brightest pixel."
+    )  # fmt: skip
+    value_range: tuple[float, float] = Field(
+        (0.0, 1.0), description="What black and white become before mean and std are applied."
+    )
+    mean: Triple = Field(description="Subtracted from the picture in `value_range`.")
     std: Triple = Field(description="Divides the difference.")
     taps: tuple[int, ...] = Field(
         min_length=1, description="Indices of `forward_intermediates`, shallow to deep."
@@ -43,6 +54,7 @@ class TeacherSpec(Settings):
     licence_note: str = Field(description="What it means for a distilled student, in plain words.")
     gated: bool = Field(False, description="Whether the hub asks for an account and an agreement.")
     citation: str = Field("", description="How to cite it.")
+    facts: str = Field("", description="Where size, mean, std and architecture were read.")
     about: str = Field("", description="One sentence for a physician.")
     verified: bool = Field(
         False, description="Whether the entry was checked against the real file."
@@ -51,18 +63,20 @@ class TeacherSpec(Settings):
 
 def teacher_file(spec: TeacherSpec, cache: Path) -> Path:
     """Where the weights are on this machine; see `load_teacher` for what is raised."""
+    todo = "Restore the file or choose another teacher."
     if spec.source == "bundled":
         file = BUNDLED / spec.location
     elif spec.source == "file":
         file = Path(spec.location)
     else:
         file = hub_target(spec, cache)
+        todo = f"Fetch it once with `python launch.py fetch {spec.name}` on a connected machine."
+    if spec.source == "page":
+        todo = (
+            f"Download it from {spec.location}, then type "
+            f"`python launch.py teacher FILE --like {spec.name}`."
+        )
     if not file.is_file():
-        todo = "Restore the file or choose another teacher."
-        if spec.source == "hub":
-            todo = (
-                f"Fetch it once with `python launch.py fetch {spec.name}` on a connected machine."
-            )
         raise ModelError("M20", "The teacher's file is not there", item=spec.name, todo=todo)
     return file
 

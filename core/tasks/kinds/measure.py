@@ -1,4 +1,4 @@
-"""Measure every student and teacher on this machine, for the cards of the models page."""
+"""Measure the students, and the teachers whose file is here, for the cards of the models page."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def _work(
     from core.teachers.catalogue import teachers_at_hand
 
     config, cache = project.config, workspace / "teachers"
-    teachers = teachers_at_hand(cache, config.teacher.name).teachers
+    teachers = teachers_at_hand(cache, config.teacher.name).here(cache)
     chosen = teachers.get(config.teacher.name, next(iter(teachers.values())))
 
     def maps() -> list[tuple[int, int, int]]:
