@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from rich.table import Table
 
@@ -28,6 +28,16 @@ class Benchmark(Protocol):
 
     def table(self, result: dict[str, Any]) -> Table:
         """Show what `measure` returned."""
+
+
+@runtime_checkable
+class ResumedBenchmark(Benchmark, Protocol):
+    """One that takes days: it keeps a row for everything it has done, and goes on from there."""
+
+    def resume(
+        self, reporter: Reporter, folders: Sequence[Path], rows: Path, *, scale: bool = False
+    ) -> dict[str, Any]:
+        """Do what the file `rows` lacks; otherwise as `measure`."""
 
 
 BENCHMARKS: Registry[Benchmark] = Registry("benchmark", "core.benchmarks")

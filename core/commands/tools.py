@@ -149,20 +149,32 @@ def pretrain(
 
 @app.command()
 def bench(
-    what: Annotated[str, typer.Argument(help="'speed', 'teacher' or 'import'.")],
+    what: Annotated[str, typer.Argument(help="'speed', 'teacher', 'import' or 'accuracy'.")],
     folders: Annotated[
-        list[Path] | None, typer.Argument(help="Labelled images, for 'teacher'.")
+        list[Path] | None, typer.Argument(help="Labelled images, for 'teacher' and 'accuracy'.")
     ] = None,
     scale: Annotated[
-        bool, typer.Option("--scale", help="For 'import': also 100,000 images, which takes long.")
+        bool,
+        typer.Option(
+            "--scale",
+            help="What takes long: for 'import' also 100,000 images, for 'accuracy' the full grid "
+            "(on a graphics card).",
+        ),
     ] = False,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure: 'speed' of a training step, what a 'teacher' knows, what an 'import' costs."""
-    from core.benchmarks.base import BENCHMARKS
+    """Measure: 'speed' of a step, what a 'teacher' knows, costs of an 'import', 'accuracy'.
+
+    'accuracy' takes hours: with --json it adds a row to the file for every run, and goes on where
+    the file ends.
+    """
+    from core.benchmarks.base import BENCHMARKS, ResumedBenchmark
 
     benchmark = BENCHMARKS.get(what)
     with BarReporter() as reporter:
-        result = benchmark.measure(reporter, folders or [], scale=scale)
+        if json_file is not None and isinstance(benchmark, ResumedBenchmark):
+            result = benchmark.resume(reporter, folders or [], json_file, scale=scale)
+        else:
+            result = benchmark.measure(reporter, folders or [], scale=scale)
+            write_result(json_file, result)
     console.print(benchmark.table(result))
-    write_result(json_file, result)

@@ -1,0 +1,57 @@
+"""What was tried on validation images, with seeds 0 to 4, before the settings were frozen.
+
+``python -m core.benchmarks.grid.tuning ROWS FOLDER... [--only WORD]`` does what is missing and
+prints the means. No test image is read: runs with these seeds never do (`training.Bench.row`).
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from core.benchmarks.grid.plan import TUNING_SEEDS, Cell, Run
+from core.benchmarks.grid.rows import RowFile, finished
+from core.benchmarks.grid.working import Worker, find_sources
+from core.types import SilentReporter
+
+CELL = Cell("busi_256", 0.2)
+TRIED: dict[str, tuple[str, dict[str, Any]]] = {
+    "student_only": ("student_only", {}),
+    "rd, the papers' schedules": ("rd", {}),
+    "rd, weights constant": ("rd", {"hybrid": {"end": 1.0}, "agreement": {"end": 1.0}}),
+    "rd, agreement constant": ("rd", {"agreement": {"end": 1.0}}),
+    "rd, CKA 4": ("rd", {"cka": 4.0}),
+    "rd, CKA 4, agreement constant": ("rd", {"cka": 4.0, "agreement": {"end": 1.0}}),
+    "rd, no CKA": ("rd", {"cka": 0.0}),
+}
+
+
+def tuning_runs(only: str = "") -> Iterator[Run]:
+    """All that is tried, seed by seed."""
+    for seed in TUNING_SEEDS:
+        for title, (method, changes) in TRIED.items():
+            if only in title:
+                yield Run(CELL, method, seed, changes)
+
+
+def main(arguments: list[str]) -> None:
+    """Do what is missing, then print the mean validation AUROC of each setting."""
+    rows, only, *folders = arguments
+    file = RowFile(Path(rows))
+    Worker(file, find_sources([Path(folder) for folder in folders]), SilentReporter()).work(
+        tuning_runs(only)
+    )
+    known = finished(file.read())
+    for title, (method, changes) in TRIED.items():
+        runs = [Run(CELL, method, seed, changes) for seed in TUNING_SEEDS]
+        found = [known[run.key]["validation_auroc"] for run in runs if run.key in known]
+        if found:
+            print(f"{title}: {np.mean(found):.3f} (seeds {len(found)}, {np.round(found, 3)})")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
