@@ -7,6 +7,7 @@ a child of its own, with limits on memory and time, such a file costs itself and
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import faulthandler
 import logging
 import multiprocessing
@@ -33,6 +34,7 @@ from core.outbound import watch_connections, watched
 Make = Callable[[Raster, PixelSettings, str, bytes], Picture]  # importable by its name
 
 LARGEST_FILE = 512 * 2**20  # bytes; larger ones hold many frames or volumes
+KEPT_MEMORY = {-1: 2**26, -3: 2**25}  # bytes; M_TRIM_THRESHOLD, M_MMAP_THRESHOLD (its largest)
 _starting = threading.Lock()
 
 
@@ -181,6 +183,7 @@ def serve(
         watch_connections(workspace, "decoder")
     with Path(os.devnull).open("r+b", buffering=0) as silence:
         _isolate(silence.fileno())
+        _keep_memory()
         reader_for(b"")  # load every reader now, so that no file is charged for it
         _limit_memory(limits.memory)
         connection.send("ready")
@@ -212,6 +215,18 @@ def _isolate(silence: int) -> None:
     for stream in (1, 2):
         os.dup2(silence, stream)
     logging.disable(logging.CRITICAL)
+
+
+def _keep_memory() -> None:
+    """Use the memory of one picture for the next, where the C library is glibc.
+
+    By itself it gives every array back to the system, which clears each page anew for the next: a
+    third of the time of a slice of 512 x 512.
+    """
+    tune = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if tune is not None:
+        for setting, size in KEPT_MEMORY.items():
+            tune(setting, size)
 
 
 def _limit_memory(extra: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
 from pydicom.dataset import Dataset
 
 from core.data.groups import speaker
@@ -56,13 +55,15 @@ def directions_of(header: Dataset, frame: int) -> tuple[float, ...]:
 def _position(header: Dataset, frame: int, directions: tuple[float, ...]) -> float:
     name = "ImagePositionPatient"
     corner = numbers(speaker(header, "PlanePositionSequence", name, frame), name)
-    if len(corner) != 3 or not np.isfinite(corner).all() or not directions:
+    if len(corner) != 3 or not all(map(math.isfinite, corner)) or not directions:
         return math.nan
-    normal = np.cross(directions[:3], directions[3:])
+    (x, y, z), (u, v, w) = directions[:3], directions[3:]
+    normal = (y * w - z * v, z * u - x * w, x * v - y * u)
+    along = sum(one * other for one, other in zip(normal, corner, strict=True))
     offsets = numbers(header, "GridFrameOffsetVector")  # a dose grid: one corner, many planes
     if frame < len(offsets) and offsets[0] == 0 and math.isfinite(offsets[frame]):
-        return float(normal @ np.array(corner)) + offsets[frame]
-    return float(normal @ np.array(corner))
+        return along + offsets[frame]
+    return along
 
 
 def _spacing(header: Dataset, frame: int) -> tuple[float, float, str]:

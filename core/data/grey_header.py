@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from core.data.grey import HOUNSFIELD, Grey, Table
 from core.data.groups import speaker
 from core.data.header import is_float
-from core.data.kinds import CT_CLASSES, HEADER_ERRORS, items, modality, numbers, text
+from core.data.kinds import CT_CLASSES, HEADER_ERRORS, items, modality, numbers, text, whole
 from core.errors import DataError
 
 VALUES = "PixelValueTransformationSequence"
@@ -30,7 +30,7 @@ def grey_of(header: Dataset, bits: int, frame: int = 0) -> Grey:
         DataError: D22, the rescale values are not usable numbers; D23, a look-up table is not.
     """
     slope, intercept = _rescale(header, frame)
-    signed = header.PixelRepresentation == 1
+    signed = whole(header, "PixelRepresentation", 0) == 1
     modality_tables = _tables(header, "ModalityLUTSequence", "LUTExplanation", signed=signed)
     unsigned_input = bool(modality_tables) or (not signed and intercept >= 0)
     voi = speaker(header, VOI, "WindowCenter", frame)
@@ -47,7 +47,7 @@ def grey_of(header: Dataset, bits: int, frame: int = 0) -> Grey:
         names=_names(voi),
         function=(text(voi, "VOILUTFunction") or "LINEAR").upper(),
         voi_tables=_tables(tables, "VOILUTSequence", "LUTExplanation", signed=not unsigned_input),
-        inverted=header.PhotometricInterpretation == "MONOCHROME1",
+        inverted=text(header, "PhotometricInterpretation") == "MONOCHROME1",
         padding=_padding(header, bits, signed=signed),
         unit=_unit(header, frame),
     )

@@ -15,6 +15,7 @@ from core.data.picture import Array
 
 SIDE_PX = 32
 KEPT = 16
+GAP = 3.0  # large pictures are first averaged in blocks, to at least three times the side
 HEX_DIGITS = KEPT * KEPT // 4
 
 _steps = np.arange(SIDE_PX)
@@ -34,7 +35,9 @@ def perceptual_hash(pixels: Array) -> str:
         grey = pixels.mean(axis=0, dtype=np.float32)
     else:
         grey = pixels.reshape(pixels.shape[-2:]).astype(np.float32, copy=False)
-    small = Image.fromarray(grey).resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+    small = Image.fromarray(grey).resize(
+        (SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR, reducing_gap=GAP
+    )
     values = np.asarray(small, dtype=np.float64)
     coefficients = _COSINES @ (values - values.mean()) @ _COSINES.T
     most = max(1e-12, float(grey.max()), -float(grey.min()))

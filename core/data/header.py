@@ -20,8 +20,10 @@ from core.data.kinds import (
     HEADER_ERRORS,
     IMAGE_CLASSES,
     MASKS,
-    OVERLAY_GROUPS,
+    OVERLAY_ROWS,
+    settle,
     text,
+    value_of,
     whole,
 )
 from core.data.transfer import DEFLATED, NATIVE, RLE, check_syntax, inflate, transfer_syntax
@@ -49,7 +51,7 @@ _FIELDS: list[Any] = [
     "SegmentedRedPaletteColorLookupTableData", "SegmentedGreenPaletteColorLookupTableData",
     "SegmentedBluePaletteColorLookupTableData", "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths", "FloatPixelData", "DoubleFloatPixelData", "PixelData",
-    *((group << 16) | 0x0010 for group in OVERLAY_GROUPS),
+    *OVERLAY_ROWS,
 ]  # fmt: skip
 IMAGE_TAGS = [Tag(field) for field in _FIELDS]  # looked up once, not for every file
 FLOATS = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
@@ -120,12 +122,12 @@ def _guessed_syntax(header: Dataset) -> str:
 
 
 def _has_pixels(header: Dataset) -> bool:
-    return any(header.get(name) for name in ("PixelData", *FLOATS))
+    return any(value_of(header, name) for name in ("PixelData", *FLOATS))
 
 
 def is_float(header: Dataset) -> str:
     """The keyword of the pixels where they are floating point numbers, else ``""``."""
-    return next((name for name in FLOATS if header.get(name)), "")
+    return next((name for name in FLOATS if value_of(header, name)), "")
 
 
 def check_layout(header: Dataset, uid: str) -> list[str]:
@@ -153,11 +155,12 @@ def check_layout(header: Dataset, uid: str) -> list[str]:
         raise DataError(
             "D13", f"The image's size ({columns} x {rows}) is not possible or too large"
         )
-    header.PhotometricInterpretation, header.NumberOfFrames = colour, frames
-    header.SamplesPerPixel, header.BitsStored = samples, stored
-    header.PixelRepresentation = whole(header, "PixelRepresentation", 0)
+    settle(
+        header, PhotometricInterpretation=colour, NumberOfFrames=frames, SamplesPerPixel=samples,
+        BitsStored=stored, PixelRepresentation=whole(header, "PixelRepresentation", 0),
+    )  # fmt: skip
     if samples == 3:
-        header.PlanarConfiguration = whole(header, "PlanarConfiguration", 0)
+        settle(header, PlanarConfiguration=whole(header, "PlanarConfiguration", 0))
     if uid not in NATIVE:
         check_fragments(header.PixelData, frames)
         return []
@@ -224,7 +227,7 @@ def align_bits(header: Dataset, uid: str) -> int:
     """
     if is_float(header):
         return 0
-    stored = int(header.BitsStored)
+    stored = whole(header, "BitsStored", 0)
     high = whole(header, "HighBit", stored - 1)
     shift = high - (stored - 1)
     if shift == 0:

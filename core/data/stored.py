@@ -24,6 +24,7 @@ from pydicom.uid import UID
 
 from core.data.encapsulated import encoded_frames
 from core.data.header import is_float
+from core.data.kinds import text, whole
 from core.data.picture import Array
 from core.data.transfer import BIG_ENDIAN, BY_SIMPLEITK, NATIVE, PACKAGES, PLUGINS
 from core.data.versions import versioned
@@ -105,17 +106,19 @@ def _native(header: Dataset, uid: str, frame: int) -> Decoded:
 
 def _plain(header: Dataset, uid: str, frame: int) -> Array | None:
     """The commonest layouts, without pydicom's detours; None for all others."""
-    allocated, samples = int(header.BitsAllocated), int(header.SamplesPerPixel)
-    plain = header.PhotometricInterpretation[:3] != "YBR" and not header.get("PlanarConfiguration")
+    allocated, samples = whole(header, "BitsAllocated", 0), whole(header, "SamplesPerPixel", 0)
+    plain = text(header, "PhotometricInterpretation")[:3] != "YBR"
+    plain = plain and not whole(header, "PlanarConfiguration", 0)
     if not plain or allocated not in {8, 16, 32} or uid == BIG_ENDIAN or is_float(header):
         return None
-    shape = (int(header.Rows), int(header.Columns)) + ((3,) if samples == 3 else ())
+    sides = whole(header, "Rows", 0), whole(header, "Columns", 0)
+    shape = (*sides, 3) if samples == 3 else sides
     count = int(np.prod(shape))
-    kind = "i" if header.PixelRepresentation == 1 else "u"
+    kind = "i" if whole(header, "PixelRepresentation", 0) == 1 else "u"
     dtype = np.dtype(f"<{kind}{allocated // 8}")
     start = frame * count * dtype.itemsize
     values: Array = np.frombuffer(header.PixelData, dtype, count, start).reshape(shape)
-    unused = allocated - int(header.BitsStored)
+    unused = allocated - whole(header, "BitsStored", 0)
     return (values << unused) >> unused if unused else values
 
 

@@ -14,7 +14,7 @@ from core.data.geometry import place_of
 from core.data.grey import Grey
 from core.data.grey_header import grey_of, shown_name
 from core.data.header import GREY, align_bits, check_layout, is_float, read_header
-from core.data.kinds import burned_in, modality, overlays, text
+from core.data.kinds import burned_in, modality, overlays, text, whole
 from core.data.palette import colours
 from core.data.picture import Failure, Marks, Raster
 from core.data.pixels import render, valid_windows
@@ -57,7 +57,7 @@ class DicomReader:
         """
         header, uid = read_header(content)
         notes = check_layout(header, uid)
-        bits, shift = int(header.BitsStored), align_bits(header, uid)
+        bits, shift = whole(header, "BitsStored", 0), align_bits(header, uid)
         chosen = chosen_frames(int(header.NumberOfFrames), settings)
         for frame, decode in stored_frames(header, uid, temporary, chosen):
             try:
@@ -76,7 +76,7 @@ class DicomReader:
 
 def _aligned(decode: Callable[[], Decoded], header: Dataset, shift: int) -> Decoded:
     values, decoder = decode()
-    if values.shape[:2] != (header.Rows, header.Columns):
+    if values.shape[:2] != (whole(header, "Rows", 0), whole(header, "Columns", 0)):
         raise DataError("D31", "The compressed data is damaged")
     return values >> shift if shift else values, decoder
 
@@ -93,7 +93,7 @@ def _raster(
     values, decoder = decoded
     offered: tuple[str, ...] = ()
     grey = None
-    if header.PhotometricInterpretation in GREY:
+    if text(header, "PhotometricInterpretation") in GREY:
         grey = grey_of(header, bits, frame)
         pixels, window = render(values, grey, settings.window, settings.window_name)
         offered = _offered(grey)
