@@ -160,8 +160,8 @@ def narrowed(picture: Array) -> Pixels:
     """A picture in the fewest bits and channels that hold it: what it was before any widening."""
     if len(picture) == 3 and (picture[0] == picture[1]).all() and (picture[0] == picture[2]).all():
         picture = picture[:1]
-    if picture.dtype == np.uint16 and not (picture % np.uint16(257)).any():
-        picture = (picture // np.uint16(257)).astype(np.uint8)
+    if picture.dtype == np.uint16 and ((picture & 255) == picture >> 8).all():  # 257 times 8 bits
+        picture = picture.astype(np.uint8)
     return np.ascontiguousarray(picture)
 
 
