@@ -39,7 +39,7 @@ from core.errors import DataError
 from core.files import private_folder, sha256_json
 from core.types import Reporter, Stopped, Task
 
-IMPORT_VERSION = 2  # raise it when decoding changes, so that old caches are not reused
+IMPORT_VERSION = 3  # raise it when decoding changes, so that old caches are not reused
 DEMO = "demo"
 AGAIN = "Import the images again."
 
