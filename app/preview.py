@@ -6,10 +6,11 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from app.text import data as text
 from core.config import DataSettings
-from core.data.columns import propose_columns
+from core.data.columns import Proposal, propose_columns
 from core.data.discover import SKIPPED_NAMES, list_folder
 from core.data.pattern import preview_pattern, suggest_patterns
 from core.data.readers.base import image_suffixes
@@ -75,7 +76,9 @@ def describe(settings: DataSettings, root: Path, names: Names) -> list[str]:
     except DataError as error:
         if error.code != "L12":  # a column is missing
             raise
-        return [f"{error.what}. {error.todo}", *_proposal(root, settings, images)]
+        told = describe_columns(propose(settings, root, names))
+        proposed = [text.PREVIEW_PROPOSED.format(columns=told)] if told else []
+        return [f"{error.what}. {error.todo}", *proposed]
     said = [text.PREVIEW_FILES.format(files=len(images)), *_classes(labelling, settings, root)]
     said += [*_patients(labelling, settings, images), *labelling.notes]
     if tables:
@@ -84,17 +87,36 @@ def describe(settings: DataSettings, root: Path, names: Names) -> list[str]:
     return said
 
 
-def _proposal(root: Path, settings: DataSettings, images: list[str]) -> list[str]:
-    """Which columns of the table hold what, as it seems."""
-    found = propose_columns(read_table(find_table(root.joinpath, settings.table)), images)
+def propose(settings: DataSettings, root: Path, names: Names) -> Proposal:
+    """Which columns of the table in a folder hold what, as it seems.
+
+    Raises:
+        DataError: The folder or its table cannot be read.
+    """
+    images, _ = names.of(root)
+    return propose_columns(read_table(find_table(root.joinpath, settings.table)), images)
+
+
+def describe_columns(found: Proposal) -> str:
+    """A proposal in words; empty if nothing was recognised."""
     named = {
         "file": found.file,
         "label": ", ".join(found.labels),
         "patient": found.patient,
         "split": found.split,
     }
-    told = "; ".join(f"{kind}: {column}" for kind, column in named.items() if column)
-    return [text.PREVIEW_PROPOSED.format(columns=told)] if told else []
+    return "; ".join(f"{kind}: {column}" for kind, column in named.items() if column)
+
+
+def as_settings(found: Proposal) -> dict[str, Any]:
+    """The fields of `DataSettings` that a proposal fills, without those it knows nothing of."""
+    named = {
+        "file_column": found.file,
+        "label_columns": found.labels,
+        "patient_column": found.patient,
+        "split_column": found.split,
+    }
+    return {field: value for field, value in named.items() if value}
 
 
 def _classes(labelling: Labelling, settings: DataSettings, root: Path) -> list[str]:

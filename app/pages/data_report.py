@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, Response
@@ -11,8 +12,10 @@ from pydantic import BaseModel, Field
 from app.guard import REPORT_CSP
 from app.import_facts import division_table, file_table, report_page
 from app.observe import Observer
+from app.preview import Names, as_settings, describe_columns, propose
 from app.routes import answer
 from app.source import start_import
+from core.data.columns import Proposal
 from core.data.manifest import open_dataset, read_paths
 from core.data.pattern import preview_pattern
 from core.projects import Project, require_idle
@@ -63,9 +66,21 @@ def make_router(observer: Observer) -> APIRouter:
     def use(name: str, about: Pattern) -> Response:
         return answer({"task": _change(name, "data", patient_pattern=about.pattern)})
 
+    @router.get("/api/data/project/{name}/columns")
+    def columns(name: str) -> Response:
+        return answer({"columns": describe_columns(_proposal(name))})
+
+    @router.post("/api/data/project/{name}/columns")
+    def use_columns(name: str) -> Response:
+        return answer({"task": _change(name, "data", **as_settings(_proposal(name)))})
+
     @router.post("/api/data/project/{name}/anew")
     def anew(name: str) -> Response:
         return answer({"task": _change(name, "split", origin="new", file="")})
+
+    def _proposal(name: str) -> Proposal:
+        settings = observer.projects.open(name).config.data
+        return propose(settings, Path(settings.source), Names())
 
     def _change(name: str, group: str, **values: Any) -> str:
         project = observer.projects.open(name)

@@ -9,6 +9,7 @@ const TEXT = {
   demo: 'Drawn by Bedside on this computer; no patient is shown.', dropped: 'Dropped files, kept in Bedside’s workspace on this computer.',
   stopped: 'Reading was stopped. What was read is kept for the next time, and nothing at the source was changed.',
   interrupted: 'Reading ended unexpectedly: its process was ended, or the computer was switched off. What was read is kept, and nothing at the source was changed.',
+  columns: 'The columns look like this:', columnsFree: 'Others can be named under “How the images are read” below.', useColumns: 'Read with these columns',
   created: 'Reading has not begun.', again: 'Read again', goOn: 'Go on reading',
   recent: 'Recent projects', open: 'Open', here: 'open now', never: 'not read yet',
   drop: 'or drop a folder or a zip archive here',
@@ -151,6 +152,14 @@ function mountProject(element) {
       : null;
     const shown = task?.live || starting ? null : state.problem ? problem(state.problem, readAgain) : notice;
     said.replaceChildren(...[shown].filter(Boolean));
+    if (shown && state.problem?.code === 'L12') propose(shown, `/api/data/project/${project.id}/columns`);
+  }
+  /** Below a table whose columns have other names: which they seem to be, and one press to use them. */
+  async function propose(shown, path) {
+    const {columns} = await api(path).catch(() => ({}));
+    if (!columns) return;
+    shown.append(el('p', {}, TEXT.columns, ' ', el('bdi', {}, columns), '. ', TEXT.columnsFree),
+      el('button', {type: 'button', class: 'small primary', id: 'use-columns', onclick: () => act(path)}, TEXT.useColumns));
   }
 }
 
