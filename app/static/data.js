@@ -150,7 +150,7 @@ function mountProject(element) {
       ? el('div', {class: 'note warn'}, el('p', {}, TEXT[state.ended]),
         el('button', {type: 'button', class: 'small', id: 'read-again', onclick: readAgain}, ({stopped: TEXT.again, undivided: TEXT.divide, unread: TEXT.read})[state.ended] ?? TEXT.goOn))
       : null;
-    const shown = task?.live || starting ? null : state.problem ? problem(state.problem, readAgain) : notice;
+    const shown = task?.live || starting ? null : state.problem ? problem(state.problem, state.look?.leaks ? null : readAgain) : notice;
     said.replaceChildren(...[shown].filter(Boolean));
     if (shown && state.problem?.code === 'L12') propose(shown, `/api/data/project/${project.id}/columns`);
   }
@@ -158,8 +158,8 @@ function mountProject(element) {
   async function propose(shown, path) {
     const {columns} = await api(path).catch(() => ({}));
     if (!columns) return;
-    shown.append(el('p', {}, TEXT.columns, ' ', el('bdi', {}, columns), '. ', TEXT.columnsFree),
-      el('button', {type: 'button', class: 'small primary', id: 'use-columns', onclick: () => act(path)}, TEXT.useColumns));
+    shown.lastChild.before(el('p', {}, TEXT.columns, ' ', el('bdi', {}, columns), '. ', TEXT.columnsFree),
+      el('button', {type: 'button', class: 'small primary', id: 'use-columns', onclick: () => act(path)}, TEXT.useColumns), ' ');
   }
 }
 

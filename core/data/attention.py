@@ -107,8 +107,8 @@ def _patients(found: Json) -> Iterator[Item]:
         )
 
 
-def _copies(found: Json) -> Iterator[Item]:
-    same, alike = found["copies"], found["alike"]
+def _copies(facts: Json) -> Iterator[Item]:
+    same, alike = facts["copies"], facts["alike"]
     if same["contradictory"]:
         number = _count(same["contradictory"], "picture stands", "pictures stand")
         text = (
@@ -123,13 +123,16 @@ def _copies(found: Json) -> Iterator[Item]:
             "probably one scan, labelled twice."
         )
         yield _item("warning", "copies", "Nearly the same picture under two labels", text)
-    if same["groups"] or alike["identical"]:
-        text = (
-            f"{_count(same['groups'], 'group', 'groups')} of exact copies ({same['images']:,} "
-            f"images) and {_count(alike['identical'], 'pair', 'pairs')} of nearly identical "
-            "pictures of different patients. What belongs together stays in one part of the "
-            "division."
-        )
+    numbers = same["groups"], alike["identical"]
+    if any(numbers):
+        found = [
+            f"{_count(same['groups'], 'group', 'groups')} of exact copies "
+            f"({_count(same['images'], 'image', 'images')})",
+            f"{_count(alike['identical'], 'pair', 'pairs')} of nearly identical pictures of "
+            "different patients",
+        ]
+        there = [words for words, number in zip(found, numbers, strict=True) if number]
+        text = f"{' and '.join(there)}. What belongs together stays in one part of the division."
         yield _item("info", "copies", "Copies and look-alikes", text)
 
 

@@ -43,8 +43,9 @@ def frame_notes(usable: pd.DataFrame) -> Iterator[str]:
     several = usable[(usable["frames"] > 1)]
     files = several.drop_duplicates("sha256")
     if len(files):
+        words = "1 file holds" if len(files) == 1 else f"{len(files)} files hold"
         yield (
-            f"{len(files)} files hold several pictures ({int(files['frames'].sum())} together); "
+            f"{words} several pictures ({int(files['frames'].sum())} together); "
             f"{len(several)} of them are used. All, the middle one or every n-th can be chosen."
         )
 

@@ -215,8 +215,9 @@ def _groups(usable: pd.DataFrame) -> tuple[list[str], list[str]]:
     clusters = [size for size in like.values() if size > 1]
     if clusters:
         notes.append(
-            f"{sum(clusters)} images look the same as another ({len(clusters)} clusters, the "
-            f"largest of {max(clusters)}); each cluster stays in one part."
+            f"{sum(clusters)} images look the same as another ({len(clusters)} "
+            f"{'cluster' if len(clusters) == 1 else 'clusters'}, the largest of {max(clusters)}); "
+            "what looks the same stays in one part."
         )
     if clusters and max(clusters) > max(LARGE_CLUSTER, len(usable) // 20):
         notes.append(

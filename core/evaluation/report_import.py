@@ -97,15 +97,17 @@ def _lead(found: Json) -> str:
     unknown = found["patients"]["unknown"]
     patients = words.count(totals["patients"], "patient")
     if unknown == totals["usable"]:
-        patients = "patients that nothing tells apart"
+        patients = "unnamed patients"
     left = (
         f" {words.count(totals['excluded'], 'image')} cannot be used, and why is said below."
         if totals["excluded"]
         else " All images found can be used."
     )
-    classes = words.count(len(found["classes"]), "class", "classes")
+    kind = ("finding", "findings") if found["task"] == "multilabel" else ("class", "classes")
+    classes = words.count(len(found["classes"]), *kind)
     images = words.count(totals["usable"], "usable image")
-    return f"{images} of {patients}{inside} in {classes}.{left}"
+    joined = "with" if found["task"] == "multilabel" else "in"
+    return f"{images} of {patients}{inside} {joined} {classes}.{left}"
 
 
 def _sources(patients: Json) -> list[str]:

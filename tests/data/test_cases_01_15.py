@@ -126,7 +126,7 @@ def test_case_04_a_film_of_thirty_frames(
     folder.mkdir()
     shutil.copy(files / "examples_ybr_color.dcm", folder)
     everything = imported(folder, workspace)
-    assert "1 files hold several pictures (30 together); 30 of them" in " ".join(everything.notes)
+    assert "1 file holds several pictures (30 together); 30 of them" in " ".join(everything.notes)
     assert everything.images["frame"].tolist() == list(range(30))
     assert everything.images["image"].is_unique
     assert everything.images["patient"].nunique() == 1
