@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.preview import Names, describe
+from app.preview import Names, as_settings, describe, describe_columns, propose
 from core.config import DataSettings
 from core.errors import DataError
 
@@ -91,3 +91,12 @@ def test_columns_are_proposed_where_the_named_ones_are_missing(root: Path) -> No
     said = told(root)
     assert "has no column 'file', 'label'" in said
     assert "file: Bild; label: Diagnosis; patient: Patient." in said
+
+
+def test_columns_as_they_seem_can_be_used(root: Path) -> None:
+    settings = DataSettings(source=str(root), labels="csv", table="list.csv")
+    found = propose(settings, root, Names())
+    assert describe_columns(found) == "file: name; label: grade"
+    chosen = as_settings(found)
+    assert chosen == {"file_column": "name", "label_columns": ("grade",)}
+    assert "2 classes from the table" in told(root, labels="csv", table="list.csv", **chosen)

@@ -121,6 +121,26 @@ def test_one_press_to_the_demo(empty_app: AppServer, open_page: OpenPage) -> Non
     expect(progress).to_be_hidden()
 
 
+def test_a_table_with_other_columns_is_read_by_one_press(
+    desk: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path
+) -> None:
+    folder = write_classes(tmp_path / "named otherwise", 12)
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
+    rows = [
+        f"{name},{number % 2},{number // 12},P{number // 2}" for number, name in enumerate(names)
+    ]
+    (folder / "labels.csv").write_text("\n".join(["name,cyst,mass,person", *rows]))
+    page = open_page(desk)
+    read(page, folder)
+    said = page.locator("#import-said .problem")
+    expect(said.locator("code")).to_have_text("L12", timeout=60_000)
+    expect(said).to_contain_text("file: name; label: cyst, mass; patient: person")
+    assert_accessible(page)
+    page.locator("#use-columns").click()
+    expect(page.locator("#next")).to_be_visible(timeout=60_000)
+    assert (fact(page, "Findings"), fact(page, "Patients")) == ("2", "12")
+
+
 def test_from_a_path_to_the_next_step(
     desk: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path
 ) -> None:
