@@ -15,7 +15,7 @@ from core.files import read_json, sha256_file
 from core.inference.card import ModelCard, read_card
 from core.inference.hand_over import FILES, MARKER, REPORT, require_whole
 from core.objectives.methods import METHODS
-from core.runs.companion import STUDENT_ONLY, find_companion
+from core.runs.companion import STUDENT_ONLY, companion_of, find_companions
 from core.runs.layout import RunFolder
 from core.runs.seal import openings
 from core.runs.status import RunStatus
@@ -24,7 +24,7 @@ from core.students.spec import STUDENTS
 from core.tasks.store import read_request, task_result
 
 DIFFER = "[X01]"  # how the text of a run begins whose exported files disagreed
-FIGURES = ("validation.json", "test.json", "companion.json")  # what a report is made from
+FIGURES = ("validation.json", "test.json", "companion*.json")  # what a report is made from
 Facts = dict[str, Any]
 
 
@@ -166,11 +166,10 @@ def _report(run: RunFolder) -> Facts:
         return {"there": False, "written": "", "stale": []}
     written = file.stat().st_mtime
     stale = []
-    newer = [name for name in FIGURES if _modified(run.report / name) > written + 1]
-    if newer:
+    figures = [file for name in FIGURES for file in run.report.glob(name)]
+    if any(_modified(file) > written + 1 for file in figures):
         stale.append("figures")
-    companion = find_companion(run)
-    if companion and _read(run.report / "companion.json").get("run") != companion.id:
+    if any(companion_of(run, name) != each.id for name, each in find_companions(run).items()):
         stale.append("companion")
     if any(_moment(opening["ts"]) > written + 1 for opening in _openings(run)):
         stale.append("opened")

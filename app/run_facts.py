@@ -1,4 +1,4 @@
-"""What the Train page says of runs besides their curves: one run, the list, two side by side."""
+"""What the Train page says of runs besides their curves: one run, and the list."""
 
 from __future__ import annotations
 
@@ -8,27 +8,19 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from app.fields import field_title
+from app.beside_facts import other_methods
 from app.observe import Observer
 from app.text import train as text
 from core.config import RunConfig, load_config
-from core.differences import differing_settings
 from core.errors import BedsideError
 from core.evaluation import report_words as words
+from core.evaluation.report_stages import stages_in_words
 from core.files import read_json
 from core.objectives.methods import METHODS
-from core.runs.companion import (
-    STUDENT_ONLY,
-    companion_request,
-    data_of,
-    find_companion,
-    may_compare,
-)
+from core.runs.companion import STUDENT_ONLY
 from core.runs.events import Event, parse_lines
-from core.runs.extend import Origin, plans, read_origin
+from core.runs.extend import Origin, read_origin
 from core.runs.layout import RunFolder, created_at
-from core.runs.starting import RESUMABLE
-from core.runs.status import RunStatus
 from core.runs.store import RunSummary, disk_used
 from core.students.spec import STUDENTS
 from core.teachers.catalogue import find_teacher
@@ -73,6 +65,8 @@ class RunFacts:
             return facts | {"problem": error.sentence}
         method = METHODS.get(config.method.name)
         origin = read_origin(run)
+        methods = other_methods(self._observer, run, config)
+        yardstick = next((each for each in methods if each["id"] == STUDENT_ONLY), None)
         return facts | {
             "about": method.about if method else "",
             "passes": config.train.epochs,
@@ -81,39 +75,10 @@ class RunFacts:
             "origin": _origin(origin),
             "command": _command(run, config, origin),
             "sentence": self._sentence(run),
-            "companion": self._companion(run, config),
+            "methods": methods,
+            "companion": yardstick["run"] if yardstick else None,
+            "stages": _stages(run),
         }
-
-    def compare(self, run: RunFolder, other: RunFolder) -> Json:
-        """Two runs side by side: settings that differ, figures, and what they do and do not say."""
-        pair = (run, other)
-        asked = [load_config(each.config) for each in pair]
-        figures = [_read(each.report / "validation.json").get("figures", {}) for each in pair]
-        try:
-            alike = data_of(run) == data_of(other)
-        except (OSError, ValueError, KeyError):
-            alike = False
-        note = text.UNPAIRED if alike else text.OTHER_IMAGES
-        paired = self._paired(run, other) or self._paired(other, run)
-        return {
-            "settings": [
-                [_setting(key), *(_value(key, value) for value in values)]
-                for key, *values in differing_settings(*asked)
-                if key != "name"
-            ],
-            "figures": [
-                [words.MEASURES[name], figures[0][name], figures[1][name]]
-                for name in words.MEASURES
-                if name in figures[0] and name in figures[1]
-            ],
-            "note": paired or (note if all(figures) else text.NO_FIGURES),
-        }
-
-    def _paired(self, run: RunFolder, alone: RunFolder) -> str:
-        """The paired comparison, where `alone` is the student-only run beside `run`."""
-        if companion_of(run) != alone.id:
-            return ""
-        return _comparison(run, _read(run.report / "companion.json"))
 
     def _line(self, line: RunSummary) -> Json:
         run = RunFolder(self._observer.runs.folder / line.id)
@@ -130,33 +95,6 @@ class RunFacts:
             return ""
         said = words.auroc_in_words(evaluation, "validation")
         return " ".join(filter(None, (said, words.smallness(evaluation, "validation"))))
-
-    def _companion(self, run: RunFolder, config: RunConfig) -> Json | None:
-        """The student-only run beside this one: complete and compared, at work, or begun."""
-        if config.method.name == STUDENT_ONLY:
-            return None
-        found = _read(run.report / "companion.json")
-        lines = {line.id: line for line in self._observer.list_runs()}
-        if found.get("run") in lines:
-            line = lines[found["run"]]
-            return _named(line) | {"sentence": _comparison(run, found)}
-        done = find_companion(run)
-        if done is not None:
-            return _named(lines[done.id]) | {"sentence": ""}
-        request, stretches = companion_request(config), plans(run)
-        for line in lines.values():
-            if line.method != STUDENT_ONLY or not (line.status.is_live or line.status in RESUMABLE):
-                continue
-            other = self._observer.run(line.id)
-            same = load_config(other.config).sha256 == request.sha256
-            if may_compare(run, other) or (same and not stretches and not plans(other)):
-                return _named(line) | {"sentence": ""}
-        return None
-
-
-def companion_of(run: RunFolder) -> str:
-    """Id of the student-only run that stands in the report of `run`; empty where none does."""
-    return str(_read(run.report / "companion.json").get("run", ""))
 
 
 def run_log(run: RunFolder) -> Json:
@@ -264,27 +202,6 @@ def _student(run: RunFolder, name: str) -> str:
         return name
 
 
-def _setting(key: str) -> str:
-    group, *path = key.split(".")
-    title = text.GROUPS.get(group, field_title((group,)))
-    return f"{title}: {field_title(tuple(path))}" if path else title
-
-
-def _value(key: str, value: Any) -> str:
-    if key == "method.name" and value in METHODS:
-        return METHODS[value].title
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "–" if value in (None, "") else str(value)
-
-
-def _named(line: RunSummary) -> Json:
-    return {"id": line.id, "name": line.name, "status": line.status.value,
-            "complete": line.status is RunStatus.COMPLETED}  # fmt: skip
-
-
 def _origin(origin: Origin | None) -> Json | None:
     if origin is None:
         return None
@@ -299,12 +216,10 @@ def _command(run: RunFolder, config: RunConfig, origin: Origin | None) -> str:
     return f'python launch.py run "{run.config}"'
 
 
-def _comparison(run: RunFolder, companion: Json) -> str:
-    paired = (companion.get("difference") or {}).get("validation")
-    if not paired:
-        return ""
-    confidence = float(_read(run.report / "validation.json").get("confidence", 0.95))
-    return words.comparison(paired, text.FIRST, text.ALONE, confidence)
+def _stages(run: RunFolder) -> Json | None:
+    """Teacher and student stage by stage, with what it says; None where that was not measured."""
+    found = _read(run.alignment)
+    return found | {"words": stages_in_words(found)} if found else None
 
 
 def _read(file: Path) -> Json:

@@ -23,7 +23,7 @@ from core.evaluation.threshold import choose_thresholds
 from core.files import atomic_path, read_json, write_json
 from core.inference.export import freeze_thresholds
 from core.inference.predictor import Predictor
-from core.runs.companion import find_companion
+from core.runs.companion import STUDENT_ONLY, companion_file, find_companions
 from core.runs.layout import RunFolder
 from core.runs.lock import FileLock
 from core.runs.seal import openings, record_opening
@@ -50,7 +50,7 @@ def assess_validation(run: RunFolder, reporter: Reporter) -> dict[str, Any]:
 def open_test(run: RunFolder, reporter: Reporter) -> dict[str, Any]:
     """Break the seal: score the test set with the frozen thresholds and record that it was opened.
 
-    The opening is recorded before anything is computed. `write_companion` then scores the
+    The opening is recorded before anything is computed. `write_companions` then scores the
     student-only run beside this one, which counts as the same opening.
 
     Returns:
@@ -72,43 +72,53 @@ def open_test(run: RunFolder, reporter: Reporter) -> dict[str, Any]:
     return _assess(run, SplitName.TEST, reporter)
 
 
-def refresh_report(run: RunFolder, reporter: Reporter, alone: RunFolder | None = None) -> None:
-    """Write a run's report anew, with the student-only run beside it.
+def refresh_report(run: RunFolder, reporter: Reporter, newest: RunFolder | None = None) -> None:
+    """Write a run's report anew, with the runs of other methods beside it.
 
     Args:
         run: A run that has been assessed.
         reporter: Told of progress.
-        alone: Its student-only run where that is just about to be complete.
+        newest: One of those runs that is just about to be complete.
     """
     with FileLock(run.path / "report.lock").held(REPORT_S):  # two runs may end at the same time
-        write_companion(run, reporter, alone)
+        write_companions(run, reporter, newest)
         write_report(run, run.path.parent.parent)
 
 
-def write_companion(run: RunFolder, reporter: Reporter, alone: RunFolder | None = None) -> None:
-    """Put the student-only run with the same data, split, student and seed beside `run`.
-
-    Its test figures are added only where the test set of `run` has been opened.
+def write_companions(run: RunFolder, reporter: Reporter, newest: RunFolder | None = None) -> None:
+    """Put the runs with the same data, split, student and seed but another method beside `run`.
 
     Args:
         run: A run that has been assessed.
         reporter: Told of progress.
-        alone: See `refresh_report`.
+        newest: See `refresh_report`.
     """
-    other = alone or find_companion(run)
-    if other is None:
-        return
+    found = find_companions(run)
+    if newest is not None:
+        found[load_config(newest.config).method.name] = newest
+    for method, other in found.items():
+        _write_companion(run, method, other, reporter)
+
+
+def _write_companion(run: RunFolder, method: str, other: RunFolder, reporter: Reporter) -> None:
+    """One run beside `run`, with the paired difference.
+
+    On the test set only where that of `run` has been opened, which then scores the student-only
+    run as well; a run of a further method has to have been opened itself.
+    """
     facts: dict[str, Any] = {"run": other.id, "difference": {}, "test": None}
     for split in (SplitName.VALIDATION, SplitName.TEST):
         name = split.value
         if not (run.report / f"{name}.json").exists():
             continue
         if not (other.report / f"{name}.json").exists():
+            if split is SplitName.TEST and method != STUDENT_ONLY:
+                continue
             _assess(other, split, reporter)
         facts[name] = read_json(other.report / f"{name}.json")
         facts["difference"][name] = _difference(run, other, split)
     facts["difference"].setdefault("test", None)
-    write_json(run.report / "companion.json", facts)
+    write_json(companion_file(run, method), facts)
 
 
 def _assess(run: RunFolder, split: SplitName, reporter: Reporter) -> dict[str, Any]:
@@ -192,11 +202,11 @@ def _difference(run: RunFolder, other: RunFolder, split: SplitName) -> dict[str,
     ]
     columns = [f"p_{name}" for name in dataset.classes]
     config = load_config(run.config)
-    own, alone = (table.loc[frame["image"], columns].to_numpy() for table in tables)
+    own, others = (table.loc[frame["image"], columns].to_numpy() for table in tables)
     figure = difference(
         dataset.targets(frame),
         own,
-        alone,
+        others,
         frame["group"].to_numpy(),
         dataset.classes,
         dataset.task,

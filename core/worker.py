@@ -81,6 +81,7 @@ class Job:
         session = self._session(config, dataset, teacher)
         student = session.train()
         self._probe(session)
+        self._align(session, teacher)
         self._export(config, dataset, student, teacher)
         self._assess()
 
@@ -226,6 +227,15 @@ class Job:
         area = probe.cross_validated if math.isfinite(probe.cross_validated) else None
         write_json(card, read_json(card) | {"probe": {"cross_validated": area}})
 
+    def _align(self, session: Session, teacher: Teacher | None) -> None:
+        """Teacher and student stage by stage, before training and after it; once."""
+        from core.training.alignment import align_stages
+
+        if teacher is None or self.run.alignment.exists():
+            return
+        self.writer.phase("align", "Comparing teacher and student stage by stage")
+        write_json(self.run.alignment, align_stages(session, teacher))
+
     def _export(
         self, config: RunConfig, dataset: Dataset, student: Student, teacher: Teacher | None
     ) -> None:
@@ -238,7 +248,7 @@ class Job:
         export_student(student, card, self.run.export, PixelCache(dataset.folder).images(rows))
 
     def _assess(self) -> None:
-        """The figures and the report; a student-only run also puts itself beside its fellows."""
+        """The figures and the report; the run also puts itself beside those of other methods."""
         from core.assess import assess_validation, refresh_report
 
         self.writer.phase("evaluate", "Computing the figures on the validation images")
@@ -249,7 +259,7 @@ class Job:
                 "compare", f"Putting this run beside {load_config(beside.config).name}"
             )
             try:
-                refresh_report(beside, self.writer, alone=self.run)
+                refresh_report(beside, self.writer, newest=self.run)
             except BedsideError as error:  # the other run's trouble is not this one's
                 self.writer.alert("warning", error.code, f"{error.what} ({beside.id})")
 

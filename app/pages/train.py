@@ -6,16 +6,25 @@ import gradio as gr
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
+from app.beside_facts import compare_runs
 from app.observe import Observer
 from app.pages.train_form import TrainForm
 from app.routes import answer
-from app.run_facts import RunFacts, companion_of, run_log
+from app.run_facts import RunFacts, run_log
 from app.shell import surface
 from app.text import train as text
+from core.objectives.methods import find_method
+from core.runs.companion import companion_of
 from core.runs.layout import RunFolder
 from core.runs.process import request_finish, request_stop
 from core.runs.starting import Started, extend_run, resume_run, start_companion
 from core.runs.status import RunStatus
+
+
+class Against(BaseModel):
+    """Which other method a run is to be compared with."""
+
+    method: str
 
 
 class More(BaseModel):
@@ -47,7 +56,7 @@ def make_router(observer: Observer) -> APIRouter:
 
     @router.get("/api/train/run/{name}/beside/{other}")
     def beside(name: str, other: str) -> Response:
-        return answer(facts.compare(observer.run(name), observer.run(other)))
+        return answer(compare_runs(observer.run(name), observer.run(other)))
 
     _add_actions(router, observer)
     return router
@@ -81,10 +90,11 @@ def _add_actions(router: APIRouter, observer: Observer) -> None:
         return changed(extend_run(observer.runs, observer.run(name), more.passes))
 
     @router.post("/api/train/run/{name}/compare")
-    def compare(name: str) -> Response:
+    def compare(name: str, against: Against) -> Response:
         run = observer.run(name)
-        started = start_companion(observer.runs, run)
-        _refresh_if_missing(observer, run, started)
+        find_method(against.method)
+        started = start_companion(observer.runs, run, method=against.method)
+        _refresh_if_missing(observer, run, started, against.method)
         return changed(started)
 
     @router.post("/api/train/run/{name}/delete")
@@ -94,12 +104,12 @@ def _add_actions(router: APIRouter, observer: Observer) -> None:
         return answer({})
 
 
-def _refresh_if_missing(observer: Observer, run: RunFolder, alone: Started) -> None:
+def _refresh_if_missing(observer: Observer, run: RunFolder, beside: Started, method: str) -> None:
     """Put a companion that is complete into the report of `run`, where its worker could not."""
-    runs = (run, alone.run)
-    if alone.new or any(observer.watch(each).state is not RunStatus.COMPLETED for each in runs):
+    runs = (run, beside.run)
+    if beside.new or any(observer.watch(each).state is not RunStatus.COMPLETED for each in runs):
         return
-    if companion_of(run) != alone.run.id and not observer.tasks.live("report", run=run.id):
+    if companion_of(run, method) != beside.run.id and not observer.tasks.live("report", run=run.id):
         observer.tasks.start("report", {"run": run.id})
 
 

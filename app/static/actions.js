@@ -10,9 +10,6 @@ const TEXT = {
   finishLater: 'Possible as soon as something has been saved, until training ends.',
   resume: 'Resume', resuming: 'Resuming…',
   extend: 'Extend…', extending: 'Starting…',
-  compare: 'Compare with student only', comparing: 'Starting…',
-  compareTitle: 'Train the same student without the teacher, everything else equal, and put both side by side.',
-  finishCompare: 'Go on with student only',
   test: 'Test', export: 'Export', report: 'Report',
   remove: 'Delete…', removing: 'Deleting…',
   cancel: 'Cancel',
@@ -24,9 +21,10 @@ const TEXT = {
   extendLabel: 'Further passes over the training images',
   extendTotal: (total) => `${total} passes in all. The schedules are planned anew for that, so the learning rate rises again at the seam.`,
   extendButton: 'Go on training',
-  lost: {code: 'E30', what: 'There is no connection to Bedside.', item: '', todo: 'Wait until it is back, look whether anything has changed, and try again.'},
 };
 const LIVE = ['queued', 'running', 'stopping'];
+/** What is said where a press got no answer. */
+export const LOST = {code: 'E30', what: 'There is no connection to Bedside.', item: '', todo: 'Wait until it is back, look whether anything has changed, and try again.'};
 const RESUMABLE = ['stopped', 'interrupted', 'failed', 'created'];
 
 /** The buttons of one run as an element; `.set(summary, facts)` shows those that make sense.
@@ -40,7 +38,6 @@ export function makeActions(complaints, onDone) {
     finish: button('finish', () => act('finish', TEXT.finishing)),
     resume: button('resume', () => act('resume', TEXT.resuming), {class: 'small primary'}),
     test: link('test'), export: link('export'), report: link('report', {target: '_blank', rel: 'noopener'}),
-    compare: button('compare', () => act('compare', TEXT.comparing), {title: TEXT.compareTitle}),
     extend: button('extend', askPasses),
     remove: button('remove', () => askDelete(facts, onDone)),
   };
@@ -56,7 +53,7 @@ export function makeActions(complaints, onDone) {
       await refresh();
       onDone(name, answer);
     } catch (error) {
-      complaints.replaceChildren(problem(error.facts ?? TEXT.lost));
+      complaints.replaceChildren(problem(error.facts ?? LOST));
     } finally {
       [pending, parts[name].textContent, parts[name].disabled] = ['', TEXT[name], false];
       if (facts) node.set(node.summary, facts);
@@ -83,7 +80,6 @@ export function makeActions(complaints, onDone) {
     show('finish', state === 'running' || state === 'stopping');
     show('resume', RESUMABLE.includes(state));
     show('extend', complete && !known.problem);
-    show('compare', !known.alone && !known.problem && !['failed', 'created'].includes(state) && !known.companion?.complete && !LIVE.includes(known.companion?.status));
     for (const name of ['test', 'export']) show(name, complete);
     show('report', complete && known.report);
     show('remove', !live);
@@ -96,7 +92,6 @@ export function makeActions(complaints, onDone) {
     parts.finish.textContent = summary.finishing && live ? TEXT.finishing : TEXT.finish;
     parts.finish.disabled = !may;
     parts.finish.title = may ? TEXT.finishTitle : TEXT.finishLater;
-    parts.compare.textContent = known.companion ? TEXT.finishCompare : TEXT.compare;
   };
   return node;
 }
@@ -111,7 +106,7 @@ export function askDelete(run, onDone) {
       await api(`/api/train/run/${run.id}/delete`, {});
     } catch (error) {
       if (watched) wish('run', run.id);
-      complaint.replaceChildren(problem(error.facts ?? TEXT.lost));
+      complaint.replaceChildren(problem(error.facts ?? LOST));
       return false;
     }
     onDone('remove', {run: run.id});

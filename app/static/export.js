@@ -14,7 +14,7 @@ const TEXT = {
   reportTitle: 'Report', open: 'Open the report', opens: 'It opens in a new tab: one file without a script, to print or to send.',
   written: (when) => `Written ${when}.`, noReport: 'There is no report yet.', write: 'Write the report anew', writeFirst: 'Write the report', writing: 'Writing the report',
   writeEnded: 'Writing the report ended unexpectedly; the earlier one is still there.',
-  stale: {figures: 'Figures have been added since it was written.', companion: 'The student trained alone has finished since it was written.', opened: 'The test set has been opened since it was written.'},
+  stale: {figures: 'Figures have been added since it was written.', companion: 'A run of another method has finished since it was written.', opened: 'The test set has been opened since it was written.'},
 };
 let parts = null, facts = null, seen = '', asking = false, again = false;
 

@@ -5,8 +5,10 @@ import {makeCharts} from './charts.js';
 import {Curves} from './curves.js';
 import {api, count, duration, el, figure, look, onLive, problem, progressBar, query, setQuery, wish} from './live.js';
 import {makeLog} from './log.js';
+import {makeMethods} from './methods.js';
 import {moment, nameOf, onRuns, refresh} from './runlist.js';
 import {badge} from './runs.js';
+import {makeStages} from './stages.js';
 
 const TEXT = {
   empty: 'No run yet',
@@ -140,14 +142,14 @@ function makeView(onDone) {
   bar.hidden = true;
   const actions = makeActions(complaints, onDone);
   const tiles = Object.fromEntries(['auroc', 'agreement', 'passes', 'time'].map((key) => [key, {value: el('dd', {id: `fact-${key}`}), note: el('dd', {class: 'fact-note'})}]));
-  const charts = makeCharts(), beside = makeBeside(), log = makeLog();
+  const charts = makeCharts(), beside = makeBeside(), methods = makeMethods(onDone), stages = makeStages(), log = makeLog();
   const node = el('div', {class: 'stack'},
     el('section', {class: 'card', id: 'run-card', 'aria-labelledby': 'run-name'},
       el('div', {class: 'run-head'}, el('div', {class: 'run-title'}, title, marks), actions),
       about, el('div', {class: 'run-now'}, state, bar), trouble, complaints,
       el('dl', {class: 'facts'}, Object.entries(tiles).map(([key, tile]) => el('div', {}, el('dt', {}, TEXT[key]), tile.value, tile.note)))),
     el('section', {class: 'card', id: 'run-curves', 'aria-label': TEXT.curves}, charts),
-    beside.node, log.node);
+    beside.node, methods, stages, log.node);
 
   function set(summary, facts, curves) {
     title.textContent = facts.name;
@@ -159,6 +161,8 @@ function makeView(onDone) {
     bar.hidden = !summary.live || summary.state === 'queued';
     bar.set({text: summary.phase.name === 'train' ? TEXT.steps : summary.phase.text, done: summary.done, total: summary.total, eta_s: summary.eta_s, live: summary.live});
     setTiles(summary, facts, curves);
+    methods.set(summary, facts);
+    stages.set(summary, facts);
     log.set(summary, facts);
   }
 

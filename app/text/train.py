@@ -5,10 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from core.config import RunConfig
+from core.objectives.methods import METHODS
 
 START_TITLE: Final = "Start a training"
 EFFORT: Final = "How thorough"
 START: Final = "Start training"
+WHY: Final = "Why these settings"
+WHY_WORDS: Final = "What was chosen for these images, this student and this computer, and why."
+WHY_HEADS: Final = ("Setting", "Value", "Why")
 ADVANCED: Final = "Advanced"
 ADVANCED_WORDS: Final = (
     "Every setting of the next run. What you change is kept with the project and used by the "
@@ -65,6 +69,25 @@ def preset_label(title: str, summary: str, number: int, seconds: float | None) -
     return f"{title}\n{summary}\n{passes(number)}{time}"
 
 
+def shown(value: object) -> str:
+    """A setting's value for people: a method by its title, yes or no, a number as it is."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and value in METHODS:
+        return METHODS[value].title
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def yours(usual: str, sentence: str) -> str:
+    """Why a setting differs that somebody changed."""
+    return f"Changed by you; Bedside would take {usual}. {sentence}"
+
+
+def by_preset(preset: str, usual: str, sentence: str) -> str:
+    """Why a setting differs that a preset changed."""
+    return f"By “{preset}”; usually {usual}. {sentence}"
+
+
 def plan(config: RunConfig, images: int, seconds: float | None, *, own: bool) -> str:
     """What Start will do, in one sentence or two."""
     words = [f"{'Your own settings: ' if own else ''}{passes(config.train.epochs)}"]
@@ -91,13 +114,11 @@ SAVED: Final = {
     "last": "Saved after step {step}",
     "best": "Saved after step {step}, the best so far",
 }
-FIRST: Final = "The distilled student"
-ALONE: Final = "the student alone"
 OTHER_IMAGES: Final = (
     "These two runs were judged on different images, so their figures cannot be compared."
 )
 UNPAIRED: Final = (
     "Both were judged on the same images. Overlapping intervals do not tell whether one is better "
-    "than the other; only a run and its student-only run are compared pair by pair."
+    "than the other; only runs that differ in the method alone are compared pair by pair."
 )
 NO_FIGURES: Final = "Figures are computed at the end of a run; not both of these have them yet."

@@ -13,11 +13,14 @@ from core.evaluation import report_words as words
 from core.evaluation.report_cohort import describe_cohort, overlap_sentence
 from core.evaluation.report_facts import Facts, read_facts
 from core.evaluation.report_page import render_page
+from core.evaluation.report_stages import EXPLAINED, stage_tables, stages_in_words
 from core.files import write_text
 from core.objectives.methods import METHODS
+from core.runs.companion import STUDENT_ONLY
 from core.runs.layout import RunFolder
 
 REPORT_NAME = "report.html"
+MANY = "The more methods are compared, the likelier one of them seems better by chance."
 Json = Mapping[str, Any]
 
 
@@ -71,6 +74,9 @@ def _content(facts: Facts) -> dict[str, Any]:
         "curves": charts.learning_curves(
             facts.events, compared.auroc["value"] if compared else None
         ),
+        "stages": stage_tables(facts.alignment),
+        "stages_words": stages_in_words(facts.alignment),
+        "stages_explained": EXPLAINED,
         "probe": (facts.teacher.get("probe") or {}).get("cross_validated"),
         "validation": _section(facts.validation, "validation"),
         "test": _section(facts.test, "test"),
@@ -148,7 +154,7 @@ def _section(evaluation: Json | None, split: str) -> dict[str, Any] | None:
 
 def _comparisons(facts: Facts) -> list[dict[str, Any]]:
     """The models beside each other, on validation and, once opened, on test."""
-    companion = facts.companion or {}
+    own = facts.config.method.name
     found = []
     for split, figures in (("validation", facts.validation), ("test", facts.test)):
         if figures is None:
@@ -158,21 +164,28 @@ def _comparisons(facts: Facts) -> list[dict[str, Any]]:
         teacher = facts.teacher_beside.get(split)
         if teacher:
             rows.append(("Teacher with a linear probe", teacher.auroc))
-        if other := companion.get(split):
-            rows.append(("Student trained alone", other["figures"]["auroc"]))
+        beside = {name: each for name, each in facts.companions.items() if each.get(split)}
+        for name, each in beside.items():
+            rows.append((_trained(name), each[split]["figures"]["auroc"]))
         sentences = []
         if teacher:
             sentences.append(
                 words.comparison(teacher.difference, "The student", "the probed teacher", level)
             )
-        if paired := (companion.get("difference") or {}).get(split):
-            sentences.append(
-                words.comparison(paired, "The distilled student", "the student alone", level)
-            )
+        for name, each in beside.items():
+            if paired := (each.get("difference") or {}).get(split):
+                mine = words.opening(words.student_by(own))
+                sentences.append(words.comparison(paired, mine, words.student_by(name), level))
+        if len(beside) > 1:
+            sentences.append(MANY)
         if len(rows) > 1 or sentences:
             chart = charts.forest(rows, level, split)
             found.append({"split": split, "chart": chart, "sentences": sentences})
     return found
+
+
+def _trained(method: str) -> str:
+    return "Student trained alone" if method == STUDENT_ONLY else METHODS[method].title
 
 
 def _limits(facts: Facts) -> list[str]:

@@ -7,7 +7,7 @@ environment is taken by a list of known keys.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from core.evaluation.calibration import fit_temperature
 from core.evaluation.comparison import difference
 from core.evaluation.figures import evaluate
 from core.files import read_json
+from core.objectives.methods import METHODS
+from core.runs.companion import STUDENT_ONLY, companion_file
 from core.runs.events import Event, read_events
 from core.runs.extend import Origin, read_origin
 from core.runs.layout import RunFolder
@@ -52,13 +54,14 @@ class Facts:
         student: Its cost card.
         validation: Figures on validation, or None.
         test: Figures on test, or None while it is sealed.
-        companion: The student-only run beside this one, or None.
+        companions: The runs of other methods beside this one, by method.
         parity: Agreement of the exported files, or None.
         openings: Every time the test set of this division was opened, in any run.
         teacher_beside: The linear-probed teacher on the student's images, by split, where its
             probabilities are known.
         temperature: Fitted on validation, or None.
         origin: Where the run began, if it extends another.
+        alignment: CKA of teacher and student stage by stage; empty without a teacher.
     """
 
     run_id: str
@@ -72,12 +75,13 @@ class Facts:
     student: Json
     validation: Json | None
     test: Json | None
-    companion: Json | None
+    companions: dict[str, Json]
     parity: Json | None
     openings: list[Json]
     teacher_beside: dict[str, Beside]
     temperature: float | None
     origin: Origin | None = None
+    alignment: Json = field(default_factory=dict)
 
     @property
     def classes(self) -> list[str]:
@@ -125,12 +129,13 @@ def read_facts(run: RunFolder, workspace: Path) -> Facts:
         student=_json(run.path / "student.json"),
         validation=validation,
         test=test,
-        companion=_json(run.report / "companion.json") or None,
+        companions=_companions(run),
         parity=_json(run.export / "parity.json") or None,
         openings=_openings(workspace / "test_openings.jsonl", split.get("sha256"), test, run.id),
         teacher_beside=compared,
         temperature=_temperature(scores["validation"], images, validation) if validation else None,
         origin=read_origin(run),
+        alignment=_json(run.alignment),
     )
 
 
@@ -146,6 +151,13 @@ def _json(path: Path) -> Json:
 
 def _table(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path) if path.is_file() else pd.DataFrame()
+
+
+def _companions(run: RunFolder) -> dict[str, Json]:
+    """The yardstick first, then the methods in the order of their table."""
+    names = sorted(METHODS, key=lambda name: name != STUDENT_ONLY)
+    found = {name: _json(companion_file(run, name)) for name in names}
+    return {name: facts for name, facts in found.items() if facts}
 
 
 def _openings(path: Path, split: object, test: Json | None, run_id: str) -> list[Json]:

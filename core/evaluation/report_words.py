@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from core.objectives.methods import METHODS
+from core.runs.companion import STUDENT_ONLY
 from core.runs.extend import Origin
 from core.types import Task
 
@@ -201,6 +203,51 @@ def comparison(figure: FigureDict, first: str, second: str, confidence: float) -
         f"not the same as the two being equal. {first} may be anything from "
         f"{abs(low):.3f} worse to {high:.3f} better."
     )
+
+
+def student_by(method: str) -> str:
+    """The student that a method trained: ``the student by Deep Reprogramming Distillation``."""
+    if method == STUDENT_ONLY:
+        return "the student alone"
+    return f"the student by {METHODS[method].title if method in METHODS else plain(method, 40)}"
+
+
+def verdict(
+    names: tuple[str, str],
+    areas: tuple[float, float],
+    paired: FigureDict,
+    confidence: float,
+) -> str:
+    """Two AUROCs on the same images, their paired difference, and whether it is more than chance.
+
+    Args:
+        names: Of the two methods.
+        areas: AUROC of each.
+        paired: The first minus the second, with its limits.
+        confidence: Level of the interval.
+    """
+    first, second = names
+    if paired.get("value") is None:
+        return f"{first} and {second} cannot be compared: {plain(paired.get('note', ''))}."
+    told = f"{first} {areas[0]:.2f}, {second} {areas[1]:.2f}; difference {_two(paired['value'])}"
+    low, high = paired.get("low"), paired.get("high")
+    if low is None or high is None:
+        return f"{told}; {plain(paired.get('note', ''))}."
+    told += f" ({level(confidence)} interval {_two(low)} to {_two(high)})"
+    if low > 0 or high < 0:
+        better = first if low > 0 else second
+        return (
+            f"{told}: more than chance on these images; {better} is better. It is one training of "
+            "each, and another seed may move the difference."
+        )
+    return (
+        f"{told}: not more than chance on these images, which is not the same as the two being "
+        "equal."
+    )
+
+
+def _two(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def extension(origin: Origin | None, passes: int) -> str:

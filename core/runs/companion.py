@@ -1,12 +1,15 @@
-"""The student-only run beside a run: what it is asked, which one it is. Needs no torch.
+"""A run of another method beside a run: what it is asked, which one it is. Needs no torch.
 
 Two runs may be compared when they differ in the method alone: same images, same division, same
-student, same training and seed, and, where they were extended, at the same steps.
+student, same training and seed, the same teacher where both have one, and, where they were
+extended, at the same steps. The student-only run is the yardstick of all others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Iterator
+from pathlib import Path
 
 from core.config import RunConfig, load_config
 from core.errors import BedsideError
@@ -14,39 +17,66 @@ from core.files import read_json
 from core.runs.extend import plans
 from core.runs.layout import RunFolder
 from core.runs.status import RunStatus
-from core.runs.store import RunStore, RunSummary
+from core.runs.store import RunStore
 
 STUDENT_ONLY = "student_only"
 ALIKE = {"data", "split", "student", "train", "evaluation"}
+NAME_LENGTH = 60
+ENDING = re.compile(r" (alone|by [a-z_]+)$")  # of the name of a companion
 
 
-def companion_request(config: RunConfig) -> RunConfig:
-    """What the student-only run beside a run of `config` is asked: the same, without a teacher."""
-    method = config.method.model_copy(update={"name": STUDENT_ONLY})
-    return config.model_copy(update={"name": f"{config.name[:54]} alone", "method": method})
+def companion_request(config: RunConfig, method: str = STUDENT_ONLY) -> RunConfig:
+    """What the run of `method` beside a run of `config` is asked: the same, but for the method."""
+    settings = config.method.model_copy(update={"name": method})
+    end = " alone" if method == STUDENT_ONLY else f" by {method}"
+    name = ENDING.sub("", config.name)[: NAME_LENGTH - len(end)] + end
+    return config.model_copy(update={"name": name, "method": settings})
 
 
-def find_companion(run: RunFolder) -> RunFolder | None:
-    """The newest completed student-only run that differs from `run` in nothing else."""
-    others = _others(run, lambda line: line.method == STUDENT_ONLY)
-    return next((other for other in others if may_compare(run, other)), None)
+def companion_file(run: RunFolder, method: str = STUDENT_ONLY) -> Path:
+    """Where the figures of the run of `method` beside `run` are kept, with the difference."""
+    return run.report / ("companion.json" if method == STUDENT_ONLY else f"companion-{method}.json")
 
 
-def runs_beside(alone: RunFolder) -> list[RunFolder]:
-    """The completed runs that the student-only run `alone` is the yardstick of."""
-    others = _others(alone, lambda line: line.method != STUDENT_ONLY)
-    return [other for other in others if may_compare(other, alone)]
-
-
-def may_compare(run: RunFolder, alone: RunFolder) -> bool:
-    """Whether `alone` differs from `run` in the method and nothing else."""
+def companion_of(run: RunFolder, method: str = STUDENT_ONLY) -> str:
+    """Id of the run of `method` that stands in the report of `run`; empty where none does."""
     try:
-        asked, other = load_config(run.config), load_config(alone.config)
+        return str(read_json(companion_file(run, method))["run"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
+
+
+def find_companion(run: RunFolder, method: str = STUDENT_ONLY) -> RunFolder | None:
+    """The newest completed run of `method` that differs from `run` in nothing else."""
+    return find_companions(run).get(method)
+
+
+def find_companions(run: RunFolder) -> dict[str, RunFolder]:
+    """For each other method, the newest completed run that differs from `run` in nothing else."""
+    found: dict[str, RunFolder] = {}
+    for method, other in _completed(run):
+        if method not in found and may_compare(run, other):
+            found[method] = other
+    return found
+
+
+def runs_beside(run: RunFolder) -> list[RunFolder]:
+    """The completed runs that `run` may be put beside."""
+    return [other for _, other in _completed(run) if may_compare(run, other)]
+
+
+def may_compare(run: RunFolder, other: RunFolder) -> bool:
+    """Whether two runs differ in the method and in nothing else."""
+    try:
+        asked = [load_config(each.config) for each in (run, other)]
+        methods = {config.method.name for config in asked}
+        alike = ALIKE if STUDENT_ONLY in methods else ALIKE | {"teacher"}
+        first, second = (config.model_dump(include=alike) for config in asked)
         return (
-            asked.method.name != STUDENT_ONLY == other.method.name
-            and asked.model_dump(include=ALIKE) == other.model_dump(include=ALIKE)
-            and plans(run) == plans(alone)
-            and data_of(run) == data_of(alone)
+            len(methods) == 2
+            and first == second
+            and plans(run) == plans(other)
+            and data_of(run) == data_of(other)
         )
     except (BedsideError, OSError, ValueError, KeyError):
         return False  # unreadable, or not as far as having images
@@ -63,10 +93,9 @@ def split_sha256(run: RunFolder) -> str:
     return str(read_json(run.path / "split.json")["sha256"])
 
 
-def _others(run: RunFolder, wanted: Callable[[RunSummary], bool]) -> list[RunFolder]:
+def _completed(run: RunFolder) -> Iterator[tuple[str, RunFolder]]:
+    """Method and folder of the other completed runs of the workspace, the newest first."""
     store = RunStore(run.path.parent.parent)
-    return [
-        store.open(line.id)
-        for line in store.list()
-        if line.id != run.id and line.status is RunStatus.COMPLETED and wanted(line)
-    ]
+    for line in store.list():
+        if line.id != run.id and line.status is RunStatus.COMPLETED:
+            yield line.method, store.open(line.id)

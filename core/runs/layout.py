@@ -91,6 +91,11 @@ class RunFolder:
         return self.path / "inherited"
 
     @property
+    def alignment(self) -> Path:
+        """CKA of teacher and student stage by stage, before and after; only with a teacher."""
+        return self.path / "alignment.json"
+
+    @property
     def export(self) -> Path:
         """Folder of the exported student."""
         return self.path / "export"

@@ -86,53 +86,60 @@ def extend_run(
     )
 
 
-def start_companion(store: RunStore, run: RunFolder, program: Sequence[str] = WORKER) -> Started:
-    """Start the student-only run beside `run`, or go on with one that was begun.
+def start_companion(
+    store: RunStore,
+    run: RunFolder,
+    program: Sequence[str] = WORKER,
+    *,
+    method: str = STUDENT_ONLY,
+) -> Started:
+    """Start the run of another method beside `run`, or go on with one that was begun.
 
     Args:
         store: The workspace's runs.
-        run: A run of a method with a teacher, in whatever state.
+        run: A run in whatever state.
         program: The command that works on the new run.
+        method: The other method; all else, and so the effort, is that of `run`.
 
     Returns:
         A companion that is complete is returned, as not new.
 
     Raises:
-        RunError: R63, `run` is a student-only run itself; R64, it extends a run that has no
+        RunError: R63, `run` is of that method itself; R64, it extends a run that has no
             companion that could be extended likewise.
     """
     config = load_config(run.config)
-    if config.method.name == STUDENT_ONLY:
+    if config.method.name == method:
         raise RunError(
             "R63",
-            "This run is a student-only run itself",
+            "This run was trained by that very method",
             item=run.id,
-            todo="Choose a run with a teacher to compare it with.",
+            todo="Choose another method to compare it with.",
         )
-    done = find_companion(run)
+    done = find_companion(run, method)
     if done is not None:
         return Started(done, new=False)
     origin = read_origin(run)
     if origin is not None:
-        return _extend_companion(store, run, origin, program)
-    request = companion_request(config)
+        return _extend_companion(store, run, origin, method, program)
+    request = companion_request(config, method)
     return _start(
         store, request, (), lambda: _begun(store, request) or store.create(request), program
     )
 
 
 def _extend_companion(
-    store: RunStore, run: RunFolder, origin: Origin, program: Sequence[str]
+    store: RunStore, run: RunFolder, origin: Origin, method: str, program: Sequence[str]
 ) -> Started:
-    """Extend the student-only run beside the run that `run` extends, at the same step."""
+    """Extend the run of `method` beside the run that `run` extends, at the same step."""
     total = load_config(run.config).train.epochs
     with contextlib.suppress(RunError):
-        alone = find_companion(store.open(origin.run))
-        if alone is not None and passes_done(alone)[0] == origin.step:
-            return extend_run(store, alone, total - origin.passes, program)
+        other = find_companion(store.open(origin.run), method)
+        if other is not None and passes_done(other)[0] == origin.step:
+            return extend_run(store, other, total - origin.passes, program)
     raise RunError(
         "R64",
-        "This run goes on from another one, which has no student-only run to go on from likewise",
+        "This run goes on from another one, which has no run of that method to go on from likewise",
         item=run.id,
         todo=f"Compare run {origin.run} first; when that is complete, press this again.",
     )

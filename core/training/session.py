@@ -153,9 +153,6 @@ def prepare(
 ) -> Session:
     """Build the student and compute the teacher's features.
 
-    The student's initial weights depend on the seed alone, so methods compared under one seed start
-    alike.
-
     Args:
         config: The request.
         dataset: Manifest with splits.
@@ -168,10 +165,7 @@ def prepare(
         Stopped: The reporter asked to stop.
         SystemError_: The disk is too small.
     """
-    torch.manual_seed(config.train.seed)
-    student = build_student(config.student.name, len(dataset.classes), config.student.image_px)
-    if config.student.weights:
-        load_initial_weights(student, Path(config.student.weights))
+    student = initial_student(config, len(dataset.classes))
     weights = sum(tensor.nbytes for tensor in student.parameters())
     require_free(places.checkpoints, CHECKPOINTS * STATE * weights, "The training's state")
     method = find_method(config.method.name)
@@ -184,6 +178,18 @@ def prepare(
         request = _request(config, dataset, student, teacher)
         request, features = _features(request, teacher, cache, places, reporter)
     return Session(config, dataset, cache, student, request, features, places, reporter)
+
+
+def initial_student(config: RunConfig, classes: int) -> Student:
+    """The student before its first step.
+
+    Its weights depend on the seed alone, so methods compared under one seed start alike.
+    """
+    torch.manual_seed(config.train.seed)
+    student = build_student(config.student.name, classes, config.student.image_px)
+    if config.student.weights:
+        load_initial_weights(student, Path(config.student.weights))
+    return student
 
 
 def fit_session_probe(session: Session) -> LinearProbe:

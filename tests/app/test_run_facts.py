@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.beside_facts import compare_runs
 from app.fields import open_settings
 from app.observe import Observer
 from app.run_facts import RunFacts, run_log
 from app.text import train as text
 from core.config import DataSettings, RunConfig
-from core.files import write_json
+from core.files import read_json, write_json
+from core.objectives.methods import METHODS
 from core.projects import ProjectStore
-from core.runs.companion import companion_request
+from core.runs.companion import companion_file, companion_request
 from core.runs.events import EventWriter
 from core.runs.layout import RunFolder
 
@@ -88,32 +91,70 @@ def test_one_run_in_words(observer: Observer) -> None:
 
 @pytest.mark.parametrize(
     ("low", "high", "said"),
-    [(-0.02, 0.08, "includes zero"), (0.01, 0.09, "better by more than chance")],
+    [
+        (-0.02, 0.08, "not more than chance on these images"),
+        (0.01, 0.09, "more than chance on these images; Reprogramming Distillation is better"),
+        (-0.09, -0.01, "more than chance on these images; Student only is better"),
+    ],
 )
 def test_the_comparison_is_honest(observer: Observer, low: float, high: float, said: str) -> None:
     run, alone = finished(observer), finished(observer, companion_request(CONFIG), 0.85)
     facts = RunFacts(observer)
     before = facts.one(run)["companion"]
-    assert (before["id"], before["complete"], before["sentence"]) == (alone.id, True, "")
+    assert (before["id"], before["complete"]) == (alone.id, True)
+    assert yardstick(facts, run)["verdict"] == ""
     paired = {"value": 0.05, "low": low, "high": high, "note": ""}
-    companion = {"run": alone.id, "difference": {"validation": paired, "test": None}}
-    write_json(run.report / "companion.json", companion)
-    assert said in facts.one(run)["companion"]["sentence"]
+    own = read_json(alone.report / "validation.json")
+    companion = {"run": alone.id, "difference": {"validation": paired}, "validation": own}
+    write_json(companion_file(run), companion)
+    found = yardstick(facts, run)["verdict"]
+    assert found.startswith(
+        "Reprogramming Distillation 0.90, Student only 0.85; difference +0.05 (95\u202f% interval "
+    )
+    assert said in found
     assert facts.one(alone)["companion"] is None
     for first, second in ((run, alone), (alone, run)):
-        beside = facts.compare(first, second)
-        assert said in beside["note"]
+        beside = compare_runs(first, second)
+        assert beside["note"] == found
         assert len(beside["settings"]) == 1
-    assert facts.compare(run, alone)["settings"] == [
+    assert compare_runs(run, alone)["settings"] == [
         ["Method: Name", "Reprogramming Distillation", "Student only"]
     ]
 
 
+def yardstick(facts: RunFacts, run: RunFolder) -> dict[str, Any]:
+    """The student-only line of the methods beside a run."""
+    return next(each for each in facts.one(run)["methods"] if each["id"] == "student_only")
+
+
+def test_every_other_method_is_offered_with_its_run(observer: Observer) -> None:
+    run = finished(observer)
+    deep = observer.runs.create(companion_request(CONFIG, "drd"))  # begun, without images yet
+    other = CONFIG.model_copy(update={"teacher": CONFIG.teacher.model_copy(update={"views": 3})})
+    finished(observer, companion_request(other, "drd"))  # more than the method differs
+    observer.forget()
+    found = RunFacts(observer).one(run)["methods"]
+    assert [each["id"] for each in found] == [name for name in METHODS if name != "rd"]
+    assert all(each["title"] and each["about"] for each in found)
+    beside = {each["id"]: each["run"] for each in found if each["run"]}
+    assert {name: each["id"] for name, each in beside.items()} == {"drd": deep.id}
+    assert not beside["drd"]["complete"]
+
+
+def test_stages_are_given_in_figures_and_words(observer: Observer) -> None:
+    run = finished(observer)
+    facts = RunFacts(observer)
+    assert facts.one(run)["stages"] is None
+    table = {"before": [[0.1]], "after": [[0.5]], "images": 12, "pairs": [[0, 0]]}
+    write_json(run.alignment, table)
+    assert "rose from 0.10 to 0.50" in facts.one(run)["stages"]["words"]
+
+
 def test_runs_on_other_images_are_not_compared(observer: Observer) -> None:
     run, other = finished(observer), finished(observer)
-    assert RunFacts(observer).compare(run, other)["note"] == text.UNPAIRED
+    assert compare_runs(run, other)["note"] == text.UNPAIRED
     write_json(other.path / "split.json", {"sha256": "another"})
-    assert RunFacts(observer).compare(run, other)["note"] == text.OTHER_IMAGES
+    assert compare_runs(run, other)["note"] == text.OTHER_IMAGES
 
 
 def test_the_log_is_in_words(observer: Observer) -> None:

@@ -29,6 +29,7 @@ OpenPage = Callable[..., Page]
 LONG_MS = 300_000  # a training of seconds, on a machine that others use
 COUNTER = ROOT / "tests" / "runs" / "tiny_worker.py"
 EPOCHS = "#set-train-epochs input"
+VERDICT = re.compile(r"Reprogramming Distillation \d\.\d\d, Student only \d\.\d\d; difference")
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +136,14 @@ def test_a_finished_run_is_shown_with_its_yardstick(
     runs_in_state(page, "completed")
     expect(page.locator("#run-card .badge")).to_have_text("complete")
     expect(page.locator("#fact-auroc")).to_contain_text(re.compile(r"\d\.\d{3} \(\d\.\d{3} to"))
-    expect(page.locator("#beside-sentence")).to_contain_text("The distilled student minus")
+    expect(page.locator("#beside-sentence")).to_contain_text(VERDICT)
+    expect(page.locator("#run-methods li[data-method=student_only]")).to_contain_text(VERDICT)
+    shown = page.get_by_role("button", name="Shown beside: Student only")
+    expect(shown).to_be_disabled()
+    expect(page.locator("#run-methods li[data-method=drd] button")).to_have_text(
+        "Train and compare"
+    )
+    stages_are_shown(page, finished(desk))
     expect(page.locator("#plot-auroc[data-drawn]")).to_be_attached()
     assert points(page) == sum(
         event.count('"type":"metric"')
@@ -155,6 +163,22 @@ def test_a_finished_run_is_shown_with_its_yardstick(
     page.locator("#beside-away").click()
     expect(page.locator("#beside")).to_be_hidden()
     expect(values).to_have_count(1)
+    page.get_by_role("button", name="Show beside: Student only").click()
+    expect(values).to_have_count(2)
+    alone = read_json(finished(desk).report / "companion.json")["run"]
+    page.locator(f"#runs tr[data-run='{alone}'] .run-link").click()
+    expect(page.locator("#stages-words")).to_contain_text("This run has no teacher")
+
+
+def stages_are_shown(page: Page, run: RunFolder) -> None:
+    """Both heat-maps say in numbers what the run's file holds."""
+    tables = read_json(run.alignment)
+    for place, when in enumerate(("before", "after")):
+        cells = page.locator("#run-stages table.heat").nth(place).locator("td").all_inner_texts()
+        figures = [value for row in tables[when] for value in row]
+        assert [text.replace("−", "-") for text in cells] == [f"{value:.2f}" for value in figures]
+    expect(page.locator("#run-stages td.together")).to_have_count(2)
+    expect(page.locator("#stages-words")).to_contain_text("student's stage 4")
 
 
 def test_a_wrong_setting_is_said_and_not_kept(desk: AppServer, open_page: OpenPage) -> None:
@@ -235,17 +259,17 @@ def test_started_once_stopped_resumed_finished_compared_and_extended(
 def compare_by_one_press(desk: AppServer, page: Page, run: RunFolder) -> None:
     """At the end of the student-only run the comparison is simply there."""
     assert not (run.report / "companion.json").exists()
-    page.locator("#run-compare").click()
+    button = page.locator("#run-methods button[data-method=student_only]")
+    expect(button).to_have_text("Train and compare")
+    button.click()
     beside = page.locator("#beside")
     expect(beside).to_be_visible(timeout=LONG_MS)
     alone = store_of(desk).open(str(beside.get_attribute("data-run")))
     assert read_json(alone.config)["method"]["name"] == "student_only"
-    expect(page.locator("#run-compare")).to_be_hidden()
+    expect(button).to_have_text("Shown beside")
     expect(page.locator("#beside-sentence")).to_contain_text("as soon as it is complete")
     until(lambda: status(alone) is RunStatus.COMPLETED)
-    expect(page.locator("#beside-sentence")).to_contain_text(
-        "The distilled student minus the student alone", timeout=LONG_MS
-    )
+    expect(page.locator("#beside-sentence")).to_contain_text(VERDICT, timeout=LONG_MS)
     assert read_json(run.report / "companion.json")["run"] == alone.id
     assert "Student trained alone" in (run.report / "report.html").read_text("utf-8")
     assert int(str(beside.get_attribute("data-points"))) > 0

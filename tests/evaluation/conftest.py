@@ -171,6 +171,10 @@ def write_cards(run: RunFolder) -> None:
             "probe": {"cross_validated": 0.857},
         },
     )
+    before = [[0.61, 0.42, 0.2, -0.013], [0.4, None, 0.3, 0.31]]
+    after = [[0.6, 0.45, 0.3, 0.22], [0.4, 0.5, 0.4, 0.62]]
+    alignment = {"images": 90, "before": before, "after": after, "pairs": [[1, 3]]}
+    write_json(run.alignment, alignment)
     write_json(
         run.path / "student.json",
         cost

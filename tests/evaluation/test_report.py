@@ -135,6 +135,18 @@ def test_figures_in_the_page_are_those_of_the_run(build_run) -> None:
     assert "5e" * 32 in page.text
 
 
+def test_stages_are_shown_in_numbers_and_words(build_run) -> None:
+    run = build_run()
+    html, page = report_of(run)
+    assert "teacher's stage 2 and the student's stage 4 rose from 0.31 to 0.62" in page.text
+    assert "on 90 validation images" in page.text
+    assert '<td class="shade6 right">0.62</td>' in html
+    assert '<td class="shade0">−0.01</td>' in html
+    assert '<td class="shade0">–</td>' in html
+    run.alignment.unlink()
+    assert "were not compared stage by stage" in report_of(run)[1].text
+
+
 def test_the_cohort_adds_up(build_run) -> None:
     run = build_run()
     _, page = report_of(run)

@@ -42,8 +42,9 @@ def test_run_directory_is_as_the_design_says(desk: Desk, done: dict[str, Any]) -
     assert kinds[0] == "created"
     assert kinds[-1] == "completed"
     phases = [event["name"] for event in read_events(run.events) if event["type"] == "phase"]
-    order = ["import", "verify", "cost", "features", "train", "probe", "export", "evaluate"]
-    assert list(dict.fromkeys(phases)) == order
+    order = ["import", "verify", "cost", "features", "train", "probe", "align"]
+    assert list(dict.fromkeys(phases)) == [*order, "export", "evaluate"]
+    assert read_json(run.alignment)["pairs"] == [[3, 3]]
     card = read_json(run.export / "model.json")
     assert card["thresholds"] == read_json(run.report / "validation.json")["thresholds"]
     assert card["teacher"]["title"] == "Tiny teacher"

@@ -15,7 +15,13 @@ import pytest
 from core.config import RunConfig
 from core.errors import ConfigError, RunError
 from core.files import read_json, write_json
-from core.runs.companion import companion_request, find_companion, runs_beside
+from core.runs.companion import (
+    companion_request,
+    find_companion,
+    find_companions,
+    may_compare,
+    runs_beside,
+)
 from core.runs.events import curve, read_events
 from core.runs.extend import passes_done, plan_extension, read_origin
 from core.runs.layout import RunFolder
@@ -121,6 +127,28 @@ def test_a_companion_differs_in_the_method_alone(config: RunConfig) -> None:
     assert alone.model_dump(exclude={"name", "method"}) == config.model_dump(
         exclude={"name", "method"}
     )
+
+
+def test_names_of_companions_do_not_grow(config: RunConfig) -> None:
+    alone = companion_request(config)
+    deep = companion_request(alone, "drd")
+    assert (alone.name, deep.name) == (f"{config.name} alone", f"{config.name} by drd")
+    assert companion_request(deep, config.method.name).name == f"{config.name} by rd"
+    long = config.model_copy(update={"name": "n" * 60})
+    assert len(companion_request(long, "drd").name) == 60
+
+
+def test_any_method_is_a_companion(
+    store: RunStore, config: RunConfig, finished: Callable[[RunConfig], RunFolder]
+) -> None:
+    run, deep = finished(config), finished(companion_request(config, "drd"))
+    alone = finished(companion_request(config))
+    assert find_companions(run) == {"drd": deep, "student_only": alone}
+    assert find_companions(deep) == {"rd": run, "student_only": alone}
+    assert {each.id for each in runs_beside(alone)} == {run.id, deep.id}
+    assert start_companion(store, alone, QUICK, method="drd") == Started(deep, new=False)
+    other = config.model_copy(update={"teacher": config.teacher.model_copy(update={"views": 2})})
+    assert not may_compare(run, finished(companion_request(other, "drd")))
 
 
 def test_a_companion_is_started_once_resumed_and_found(

@@ -1,4 +1,4 @@
-"""Write the report of a run anew, with the student-only run beside it."""
+"""Write the report of a run anew, with the runs of other methods beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from core.tasks.base import TASKS, TaskContext
 
 @TASKS.register("report", __name__)
 def write_run_report(context: TaskContext) -> dict[str, Any]:
-    """Compare a completed run with its student-only run, and write its report.
+    """Compare a completed run with those of other methods, and write its report.
 
     The request is ``{"run": id}``.
     """
@@ -17,6 +17,6 @@ def write_run_report(context: TaskContext) -> dict[str, Any]:
     from core.runs.store import RunStore
 
     run = RunStore(context.workspace).open(context.request["run"])
-    context.reporter.phase("report", "Putting the student-only run beside it")
+    context.reporter.phase("report", "Putting the runs of other methods beside it")
     refresh_report(run, context.reporter)
     return {"run": run.id}

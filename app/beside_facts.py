@@ -1,0 +1,141 @@
+"""Two runs side by side, and which other methods a run can be compared with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from app.fields import field_title
+from app.observe import Observer
+from app.text import train as text
+from core.config import RunConfig, load_config
+from core.differences import differing_settings
+from core.evaluation import report_words as words
+from core.files import read_json
+from core.objectives.methods import METHODS
+from core.runs.companion import (
+    companion_file,
+    companion_of,
+    companion_request,
+    data_of,
+    may_compare,
+)
+from core.runs.extend import Plans, plans
+from core.runs.layout import RunFolder
+from core.runs.starting import RESUMABLE
+from core.runs.status import RunStatus
+from core.runs.store import RunSummary
+
+Json = dict[str, Any]
+
+
+def other_methods(observer: Observer, run: RunFolder, config: RunConfig) -> list[Json]:
+    """Every other method: what it is, the run of it beside this one, what came of that."""
+    beside = _beside(observer, run, config)
+    return [
+        {
+            "id": name,
+            "title": method.title,
+            "about": method.about,
+            "refusal": "",
+            "run": beside.get(name),
+            "verdict": verdict(run, observer.run(beside[name]["id"])) if name in beside else "",
+        }
+        for name, method in METHODS.items()
+        if name != config.method.name
+    ]
+
+
+def _beside(observer: Observer, run: RunFolder, config: RunConfig) -> dict[str, Json]:
+    """For each method the run beside this one: complete, at work, or begun."""
+    requests = {name: companion_request(config, name).sha256 for name in METHODS}
+    stretches = plans(run)
+    found: dict[str, Json] = {}
+    begun: dict[str, Json] = {}
+    for line in observer.list_runs():
+        if line.id == run.id or line.method not in requests or line.method in found:
+            continue
+        complete = line.status is RunStatus.COMPLETED
+        if not (complete or line.status.is_live or line.status in RESUMABLE) or line.problem:
+            continue
+        other = observer.run(line.id)
+        if may_compare(run, other):
+            (found if complete else begun).setdefault(line.method, _named(line))
+        elif not complete and _same(other, requests[line.method], stretches):
+            begun.setdefault(line.method, _named(line))
+    return begun | found
+
+
+def _same(other: RunFolder, request: str, stretches: Plans) -> bool:
+    """Whether a run that has no images yet was asked for just that."""
+    return not stretches and not plans(other) and load_config(other.config).sha256 == request
+
+
+def compare_runs(run: RunFolder, other: RunFolder) -> Json:
+    """Two runs side by side: settings that differ, figures, and what they do and do not say."""
+    pair = (run, other)
+    asked = [load_config(each.config) for each in pair]
+    figures = [_read(each.report / "validation.json").get("figures", {}) for each in pair]
+    try:
+        alike = data_of(run) == data_of(other)
+    except (OSError, ValueError, KeyError):
+        alike = False
+    note = text.UNPAIRED if alike else text.OTHER_IMAGES
+    paired = verdict(run, other) or verdict(other, run)
+    return {
+        "settings": [
+            [_setting(key), *(_value(key, value) for value in values)]
+            for key, *values in differing_settings(*asked)
+            if key != "name"
+        ],
+        "figures": [
+            [words.MEASURES[name], figures[0][name], figures[1][name]]
+            for name in words.MEASURES
+            if name in figures[0] and name in figures[1]
+        ],
+        "note": paired or (note if all(figures) else text.NO_FIGURES),
+    }
+
+
+def verdict(run: RunFolder, other: RunFolder) -> str:
+    """The paired comparison of two runs, where `other` stands in the report of `run`; or ""."""
+    method, against = (load_config(each.config).method.name for each in (run, other))
+    if companion_of(run, against) != other.id:
+        return ""
+    companion, own = _read(companion_file(run, against)), _read(run.report / "validation.json")
+    paired = (companion.get("difference") or {}).get("validation")
+    if not paired or not own:
+        return ""
+    areas = [facts["figures"]["auroc"]["value"] for facts in (own, companion["validation"])]
+    names = [METHODS[name].title if name in METHODS else name for name in (method, against)]
+    confidence = float(own.get("confidence", 0.95))
+    return words.verdict((names[0], names[1]), (areas[0], areas[1]), paired, confidence)
+
+
+def _setting(key: str) -> str:
+    group, *path = key.split(".")
+    title = text.GROUPS.get(group, field_title((group,)))
+    return f"{title}: {field_title(tuple(path))}" if path else title
+
+
+def _value(key: str, value: Any) -> str:
+    if key == "method.name" and value in METHODS:
+        return METHODS[value].title
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "–" if value in (None, "") else str(value)
+
+
+def _named(line: RunSummary) -> Json:
+    return {"id": line.id, "name": line.name, "status": line.status.value,
+            "complete": line.status is RunStatus.COMPLETED}  # fmt: skip
+
+
+def _read(file: Path) -> Json:
+    try:
+        found = read_json(file)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
