@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.fields import field_title
 from app.text import train as text
+from core.choosing import choose_settings, value_at
 from core.config import RunConfig
 from core.errors import BedsideError
 from core.estimate import estimate, read_images
+from core.machine import likely_device
 from core.measures import read_measures, setting_for
 from core.presets import OWN, PRESETS, preset_of, with_preset
 from core.projects import Project
@@ -23,11 +26,13 @@ class Effort:
         choices: Label and key of every preset.
         chosen: Key of the one whose effort the request has, or None.
         sentence: What Start will do.
+        reasons: Setting, its value, and why it has that value.
     """
 
     choices: list[tuple[str, str]]
     chosen: str | None
     sentence: str
+    reasons: list[tuple[str, str, str]]
 
 
 def describe_effort(project: Project | None, config: RunConfig, workspace: Path) -> Effort:
@@ -47,7 +52,25 @@ def describe_effort(project: Project | None, config: RunConfig, workspace: Path)
     found = preset_of(config, images)
     own = found == OWN
     time = seconds.get(OWN) if own else None
-    return Effort(choices, None if own else found, text.plan(config, images, time, own=own))
+    plan = text.plan(config, images, time, own=own)
+    return Effort(choices, None if own else found, plan, explain_settings(config, images))
+
+
+def explain_settings(config: RunConfig, images: int) -> list[tuple[str, str, str]]:
+    """Why the settings of `config` are what they are; one that was changed says what it was."""
+    usual = choose_settings(config, images, likely_device(config.device.accelerator))
+    preset = preset_of(config, images)
+    meant = usual.config if preset == OWN else with_preset(usual.config, preset, images)
+    rows = []
+    for reason in usual.reasons:
+        value, due = (value_at(each, reason.field) for each in (config, meant))
+        sentence = reason.sentence
+        if value != due:
+            sentence = text.yours(text.shown(reason.value), sentence)
+        elif due != reason.value:
+            sentence = text.by_preset(PRESETS[preset].title, text.shown(reason.value), sentence)
+        rows.append((field_title(tuple(reason.field.split("."))), text.shown(value), sentence))
+    return rows
 
 
 def _seconds(project: Project, wanted: dict[str, RunConfig], workspace: Path) -> dict[str, float]:

@@ -10,14 +10,14 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from core.choosing import DEMO_SIDE as SIDE
+from core.choosing import demo_config
 from core.data.augment import clean_view
 from core.data.cache import PixelCache
 from core.data.manifest import Dataset, open_dataset, read_paths
 from core.inference.batch import predict_paths
 from core.inference.explain import heat_map
 from core.inference.predictor import Predictor
-from core.presets import DEMO_SIDE as SIDE
-from core.presets import demo_config
 from core.runs.layout import RunFolder
 from core.students.base import Student, build_student
 from core.types import Reporter, SplitName

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,6 +21,19 @@ def choose_threads(wanted: int) -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def likely_device(wanted: str) -> str:
+    """Where a run will train, guessed without torch: "cpu", "cuda" or "mps".
+
+    Args:
+        wanted: As in the request; "auto" looks for NVIDIA's driver and for Apple's processors.
+    """
+    if wanted != "auto":
+        return wanted
+    if Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi"):
+        return "cuda"
+    return "mps" if (platform.system(), platform.machine()) == ("Darwin", "arm64") else "cpu"
 
 
 def _processor() -> str:

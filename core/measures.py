@@ -71,7 +71,7 @@ class Measures:
 
 def setting_for(project: Project) -> Setting:
     """The circumstances of a run of `project` on this machine; before its import, usual ones."""
-    config = project.config
+    config = project.request
     try:
         dataset = read_json(project.folder / "dataset.json")
         classes, channels = len(dataset["classes"]), int(dataset["channels"])

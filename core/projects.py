@@ -16,10 +16,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from core.choosing import demo_config
 from core.config import DataSettings, PixelSettings, RunConfig, load_config
 from core.errors import BedsideError, RunError
 from core.files import private_folder, read_json, write_json, write_text
-from core.presets import PRESETS, demo_config, preset_of, with_preset
+from core.presets import PRESETS, preset_of, with_preset
 from core.runs.store import RunStore
 from core.tasks.store import TaskStore
 

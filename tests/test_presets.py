@@ -4,19 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.config import DataSettings, RunConfig
-from core.presets import (
-    FEWEST_STEPS,
-    MOST_PASSES,
-    MOST_STEPS,
-    OWN,
-    PRESETS,
-    default_request,
-    demo_config,
-    preset_of,
-    usual_passes,
-    with_preset,
-)
+from core.choosing import demo_config
+from core.config import DataSettings, RunConfig, StudentSettings
+from core.presets import OWN, PRESETS, preset_of, with_preset
 from core.projects import ProjectStore
 
 FOLDER = RunConfig(data=DataSettings(source="/somewhere"))
@@ -49,33 +39,19 @@ def test_views_never_exceed_passes() -> None:
             assert 1 <= found.teacher.views <= min(64, found.train.epochs)
 
 
-@pytest.mark.parametrize("images", [2, 7, 40, 468, 3500, 20_000, 10**6])
-def test_few_images_get_more_passes_and_many_get_fewer(images: int) -> None:
-    passes = usual_passes(images, 32)
-    steps = passes * max(1, images // min(32, images))
-    assert 2 <= passes <= MOST_PASSES
-    assert steps >= FEWEST_STEPS or passes == MOST_PASSES
-    assert steps <= MOST_STEPS * 1.2 or passes == 2
-
-
 def test_own_settings_are_nobodys() -> None:
     own = FOLDER.model_copy(update={"train": FOLDER.train.model_copy(update={"epochs": 31})})
     assert preset_of(own) == OWN
 
 
-def test_back_to_the_defaults_keeps_images_and_networks() -> None:
-    changed = FOLDER.model_copy(
-        update={
-            "name": "mine",
-            "train": FOLDER.train.model_copy(update={"learning_rate": 0.5, "epochs": 7}),
-            "teacher": FOLDER.teacher.model_copy(update={"name": "other", "views": 3}),
-            "student": FOLDER.student.model_copy(update={"name": "mobilenetv3_small_050"}),
-        }
-    )
-    back = default_request(changed, 900)
-    assert (back.name, back.teacher.name, back.student) == ("mine", "other", changed.student)
-    assert back.train.learning_rate == FOLDER.train.learning_rate
-    assert preset_of(back, 900) == "balanced"
+def test_a_preset_follows_the_student(workspace: object) -> None:
+    store = ProjectStore(workspace)  # type: ignore[arg-type]
+    project = store.create("Folder", with_preset(FOLDER, "balanced"))
+    student = StudentSettings(name="vit_tiny", image_px=224)
+    project = store.save(project, project.config.model_copy(update={"student": student}))
+    assert project.preset == "balanced"
+    assert project.request.train.learning_rate == 5e-4
+    assert preset_of(project.request) == "balanced"
 
 
 def test_a_new_project_is_balanced_and_a_prepared_one_is_left_alone(workspace: object) -> None:

@@ -15,10 +15,11 @@ from app.fields import open_settings
 from app.forms import Form
 from app.observe import Observer, project_version
 from app.text import train as text
+from core.choosing import choose_settings, demo_config
 from core.config import RunConfig
 from core.errors import RunError
 from core.objectives.methods import METHODS
-from core.presets import PRESETS, default_request, demo_config, preset_of, with_preset
+from core.presets import PRESETS, preset_of, with_preset
 from core.projects import Project
 from core.runs.starting import start_run
 
@@ -56,6 +57,8 @@ class TrainForm:
                 )
             self._plan = gr.HTML("", elem_id="train-plan", padding=False)
             self._problem = gr.HTML("", elem_id="train-problem", padding=False)
+            with gr.Accordion(text.WHY, open=False, elem_id="train-why"):
+                self._why = gr.HTML("", elem_id="train-reasons", padding=False)
             with gr.Accordion(text.ADVANCED, open=False, elem_id="train-advanced"):
                 gr.HTML(f'<p class="quiet">{text.ADVANCED_WORDS}</p>', padding=False)
                 self._forms = [_group(name, config) for name in text.GROUPS]
@@ -68,7 +71,7 @@ class TrainForm:
     def connect(self) -> None:
         """Tie the components to their handlers."""
         fields = [component for form in self._forms for component in form.components]
-        said = [self._problem, self._told, self._preset, self._plan]
+        said = [self._problem, self._told, self._preset, self._plan, self._why]
         filled = [*said, self._token, self._name, *fields]
         asked = [self._token, self._name, *fields]
         self._gate.refresh(_keeping(self._fill, len(filled)), None, filled, **QUIET)
@@ -104,12 +107,13 @@ class TrainForm:
     def _said(
         self, project: Project | None, config: RunConfig, note: str = "", run: str = ""
     ) -> list[Any]:
-        """A note or none; what the script is told; the presets; what Start will do."""
+        """A note or none; what the script is told; the presets; what Start will do, and why."""
         found = describe_effort(project, config, self._observer.workspace)
         version = project_version(project) if project else None
         told = json.dumps({"run": run, "version": version, "at": time.time_ns()})
         sentence = f'<p class="quiet">{html.escape(found.sentence)}</p>' if project else ""
-        return [note, told, gr.Radio(choices=found.choices, value=found.chosen), sentence]
+        presets = gr.Radio(choices=found.choices, value=found.chosen)
+        return [note, told, presets, sentence, reasons_html(found.reasons)]
 
     def _choose(self, preset: str, token: str, name: str, *values: Any) -> list[Any]:
         project = self._require(token)
@@ -121,7 +125,7 @@ class TrainForm:
 
     def _back(self, token: str) -> list[Any]:
         project = self._require(token)
-        config = default_request(project.config, project.training_images)
+        config = choose_settings(project.config, project.training_images).config
         return self._shown(self._save(project, config), config)
 
     def _change(self, token: str, name: str, *values: Any) -> list[Any]:
@@ -180,6 +184,21 @@ def _group(name: str, config: RunConfig) -> Form:
     if name == "method":
         form.components[0].label, form.components[0].info = text.METHOD, text.METHOD_WORDS
     return form
+
+
+def reasons_html(reasons: list[tuple[str, str, str]]) -> str:
+    """Setting, value and reason as a table; all of it as text, never as markup."""
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(title)}</th><td>{html.escape(value)}</td>'
+        f"<td>{html.escape(why)}</td></tr>"
+        for title, value, why in reasons
+    )
+    heads = "".join(f'<th scope="col">{head}</th>' for head in text.WHY_HEADS)
+    return (
+        f'<p class="quiet">{text.WHY_WORDS}</p>'
+        f'<table class="plain-table reasons"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table>"
+    )
 
 
 def _done(component: Any) -> Any:

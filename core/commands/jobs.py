@@ -11,10 +11,10 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from core.choosing import demo_config
 from core.commands.screen import BarReporter, JsonFile, console, follow, write_result
 from core.config import load_config, with_absolute_paths
 from core.files import read_json, workspace_folder
-from core.presets import demo_config
 from core.runs.layout import RunFolder
 from core.runs.process import launch, prepare_resume, request_finish, request_stop
 from core.runs.starting import extend_run, start_companion

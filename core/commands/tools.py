@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
+from core.choosing import Choice, choose_settings, demo_config
 from core.commands.screen import BarReporter, JsonFile, console, write_result
 from core.config import DataSettings, RunConfig
+from core.data.discover import list_folder
+from core.data.readers.base import image_suffixes
 from core.files import workspace_folder, write_text
+from core.machine import likely_device
 
 app = typer.Typer()
 
@@ -21,13 +26,37 @@ def config(
     source: Annotated[str, typer.Argument(help="Folder of images, or 'demo'.")] = "demo",
     file: Annotated[Path | None, typer.Argument(help="Where to write it.")] = None,
 ) -> None:
-    """Write a complete configuration, to be edited and given to `run`."""
-    text = RunConfig(name="my run", data=DataSettings(source=source)).to_json()
+    """Write a complete configuration with the reasons, to be edited and given to `run`."""
+    plain = RunConfig(name="my run", data=DataSettings(source=source))
+    if source == "demo":
+        plain = demo_config().model_copy(update={"name": "my run"})
+    images = count_images(Path(source))
+    share = 1 - plain.split.validation - plain.split.test
+    device = likely_device(plain.device.accelerator)
+    choice = choose_settings(plain, round(share * images), device)
+    text = choice.config.to_json()
+    _explain(choice)
     if file is None:
         console.print_json(text)
         return
     write_text(file, text + "\n")
     console.print(f"Wrote {file}. Edit what you like, then: python launch.py run {file}")
+
+
+def _explain(choice: Choice) -> None:
+    """Print the reasons to where they do not mix with the configuration."""
+    table = Table("setting", "value", "why", box=None, header_style="dim")
+    for reason in choice.reasons:
+        table.add_row(reason.field, str(reason.value), reason.sentence)
+    Console(stderr=True).print(table)
+
+
+def count_images(source: Path) -> int:
+    """About how many images a folder holds, by the names of its files; 0 if it is none."""
+    if not source.is_dir():
+        return 0
+    suffixes = tuple(image_suffixes())
+    return sum(name.casefold().endswith(suffixes) for name, _, _ in list_folder(source).facts)
 
 
 @app.command()

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from app.fields import field_at, field_title, read_values, shown_values, split_path
+from core.choosing import demo_config
 from core.config import DataSettings, PixelSettings, RunConfig, Window
 from core.errors import ConfigError
-from core.presets import demo_config
 
 PATHS = (
     "data.labels", "data.label_columns", "data.patient_pattern", "data.pixels.size_px",

@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Beginning of a module's name -> its floor and its group; members of a group may import each other.
 FLOORS = {
-    r"core\.(errors|types|registry|files|config|differences|machine|presets|outbound)": (
+    r"core\.(errors|types|registry|files|config|differences|machine|outbound)": (
         0,
         "ground",
     ),
@@ -35,7 +35,10 @@ FLOORS = {
     r"core\.training\.": (3, "training"),
     r"core\.inference\.": (3, "inference"),
     r"core\.(check|disk|estimate|measures|measuring|worker|cli|demo)": (4, "composition"),
-    r"core\.(assess|examine|importing|pretraining|projects|sources)": (4, "composition"),
+    r"core\.(assess|choosing|examine|importing|presets|pretraining|projects|sources)": (
+        4,
+        "composition",
+    ),
     r"core\.(benchmarks|commands|tasks)\.": (4, "composition"),
     r"core\.evaluation\.report": (4, "composition"),
     r"app\.": (5, "app"),

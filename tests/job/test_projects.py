@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from core.choosing import demo_config
 from core.config import DataSettings, PixelSettings, RunConfig
 from core.data.manifest import open_dataset
 from core.errors import RunError
 from core.files import read_json, write_json
-from core.presets import demo_config
 from core.projects import DEMO_TITLE, Project, ProjectStore, folder_bytes, incoming_root
 from core.runs.layout import RunFolder
 from core.runs.store import RunStore
