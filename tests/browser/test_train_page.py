@@ -181,7 +181,9 @@ def stages_are_shown(page: Page, run: RunFolder) -> None:
     expect(page.locator("#stages-words")).to_contain_text("student's stage 4")
 
 
-def test_a_wrong_setting_is_said_and_not_kept(desk: AppServer, open_page: OpenPage) -> None:
+def test_a_wrong_setting_is_said_and_not_kept(
+    desk: AppServer, open_page: OpenPage, assert_accessible: Callable[[Page], None]
+) -> None:
     page = open_page(desk, "/train")
     start = set_up(page, 3)
     page.locator(EPOCHS).fill("0")
@@ -199,8 +201,14 @@ def test_a_wrong_setting_is_said_and_not_kept(desk: AppServer, open_page: OpenPa
     page.locator(EPOCHS).blur()
     expect(problem).to_have_count(0)
     assert read_json(config)["train"]["epochs"] == 4
+    why = page.locator("#train-why")
+    why.get_by_role("button", name="Why these settings").click()
+    passes = why.get_by_role("row", name=re.compile("^Epochs"))
+    expect(passes).to_contain_text("Changed by you; Bedside would take 300. About 24 training")
     page.get_by_label(re.compile("Quick look")).check()
-    expect(page.locator(EPOCHS)).to_have_value("67")
+    expect(page.locator(EPOCHS)).to_have_value("100")
+    expect(passes).to_contain_text("By “Quick look”; usually 300. About 24 training images")
+    assert_accessible(page)
     page.reload()
     expect(page.get_by_label(re.compile("Quick look"))).to_be_checked()
     page.locator("#train-advanced").get_by_role("button", name="Advanced").click()
