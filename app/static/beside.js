@@ -29,7 +29,7 @@ export function makeBeside() {
     [id, complete, version] = ['', false, ''];
     curves.clear();
     node.hidden = true;
-    node.dataset.points = '0';
+    [node.dataset.points, node.dataset.run] = ['0', ''];
   }
 
   /** Decide which run stands beside `facts`. */
