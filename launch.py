@@ -69,6 +69,7 @@ jobs without a browser:
   predict MODEL PATH...      apply a run's or an exported student to images
   delete RUN                 delete a run
   teachers, students         list them, with licences and what each costs on this computer
+  probe [FOLDER]             compare the teachers at hand on your training images
   fetch TEACHER              download one teacher, the only command that leaves this computer
   pretrain FOLDER...         train a teacher on folders of images
   bench {speed,teacher,import,interface}   measure, as a table

@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from core.config import RunConfig, load_config
-from core.data.augment import clean_view
 from core.data.cache import PixelCache
 from core.data.manifest import Dataset, open_dataset
 from core.errors import RunError
@@ -28,9 +27,9 @@ from core.runs.layout import RunFolder
 from core.runs.lock import FileLock
 from core.runs.seal import openings, record_opening
 from core.runs.status import RunStatus, status
-from core.teachers.base import Teacher
 from core.teachers.catalogue import find_teacher
 from core.teachers.checkpoint import load_teacher
+from core.teachers.pooled import pooled_features
 from core.teachers.probe import LinearProbe
 from core.types import Reporter, SplitName
 
@@ -179,17 +178,6 @@ def _teacher_scores(
     probe = LinearProbe.load(file, dataset.task)
     teacher = load_teacher(find_teacher(config.teacher.name), run.path.parent.parent / "teachers")
     return probe.probabilities(pooled_features(teacher, cache, frame["row"].to_numpy()))
-
-
-def pooled_features(teacher: Teacher, cache: PixelCache, rows: np.ndarray) -> np.ndarray:
-    """Spatial means of the teacher's last map for clean pictures, ``[N, D]`` float32."""
-    pooled = [
-        teacher(clean_view(cache.images(rows[start : start + BATCH]), teacher.spec.image_px))[-1]
-        .mean((2, 3))
-        .numpy()
-        for start in range(0, len(rows), BATCH)
-    ]
-    return np.concatenate(pooled)
 
 
 def _difference(run: RunFolder, other: RunFolder, split: SplitName) -> dict[str, Any]:

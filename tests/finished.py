@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from core.assess import assess_validation, pooled_features
+from core.assess import assess_validation
 from core.config import RunConfig
 from core.data.cache import PixelCache
 from core.data.manifest import save_manifest
@@ -26,6 +26,7 @@ from core.runs.store import RunStore
 from core.students.base import build_student
 from core.teachers.catalogue import find_teacher
 from core.teachers.checkpoint import load_teacher
+from core.teachers.pooled import pooled_features
 from core.teachers.probe import fit_probe
 from core.types import SilentReporter, SplitName
 

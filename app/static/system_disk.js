@@ -7,7 +7,7 @@ const TEXT = {
   deletable: 'What can be deleted', words: 'Decoded images come back when their folder is read again, and teachers’ answers when a training needs them. The files at their source are never touched. Trainings are deleted on Train, projects on Data.',
   what: 'What', used: 'Used by', size: 'Size', nothing: 'Nothing is kept yet.', nobody: 'nothing',
   dataset: (images, side) => `${count(images)} decoded images, ${side}\u00a0×\u00a0${side}\u00a0px`, lostSet: 'A data set that cannot be read', synthetic: 'synthetic', classes: (names) => names.join(', '),
-  features: (teacher, images, views) => `${teacher}: ${count(images)} images, ${views} views each`, unfinished: 'An import that was not finished: reading the same images again goes on from it', lostFeatures: 'Teacher’s answers of an earlier version', training: 'training', project: 'project', again: (title) => `${title} (computed again when needed)`,
+  features: (teacher, images, views) => `${teacher}: ${count(images)} images, ${views} views each`, pooled: (teacher, images) => `${teacher}: ${count(images)} images, one look each, for comparing teachers`, unfinished: 'An import that was not finished: reading the same images again goes on from it', lostFeatures: 'Teacher’s answers of an earlier version', training: 'training', project: 'project', again: (title) => `${title} (computed again when needed)`,
   remove: 'Delete…', needed: 'in use', busy: 'Nothing can be deleted while something is at work.', askTitle: 'Delete this?', ask: (size) => `This frees ${size}.`,
   askSet: 'Nothing uses these decoded images any more.', askFeatures: 'The teacher will be asked again when a training needs these answers.', yes: 'Delete', no: 'Cancel', freed: (size) => `${size} were freed.`,
 };
@@ -66,6 +66,7 @@ function row(item, busy, remove) {
 function describe(item) {
   const facts = item.facts;
   if (item.kind === 'datasets') return facts.unfinished ? TEXT.unfinished : facts.usable ? TEXT.dataset(facts.usable, facts.size_px) : TEXT.lostSet;
+  if (facts.pooled) return TEXT.pooled(facts.teacher, facts.pooled);
   return facts.teacher ? TEXT.features(facts.teacher, facts.train, facts.views) : TEXT.lostFeatures;
 }
 

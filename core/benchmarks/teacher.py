@@ -15,9 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from rich.table import Table
-from sklearn.model_selection import GroupKFold
 
-from core.assess import pooled_features
 from core.benchmarks.base import BENCHMARKS
 from core.config import (
     DataSettings,
@@ -32,16 +30,16 @@ from core.data.scan import import_dataset
 from core.data.split import split_images
 from core.errors import ConfigError
 from core.evaluation.comparison import difference
-from core.evaluation.figures import evaluate
+from core.evaluation.figures import auroc_figures
 from core.files import workspace_folder
 from core.teachers.base import Teacher, build_network
 from core.teachers.catalogue import card_hashes, find_teacher
 from core.teachers.checkpoint import load_teacher
-from core.teachers.probe import fit_probe
+from core.teachers.out_of_fold import probe_scores
+from core.teachers.pooled import pooled_features
 from core.teachers.spec import TeacherSpec
 from core.types import Reporter
 
-FOLDS = 5
 CHUNK = 256  # images between two reports of progress
 
 
@@ -102,10 +100,11 @@ class TeacherWorth:
         for name, teacher in (("the teacher", trained), ("the random network", untrained)):
             reporter.phase("bench", f"Probing {name}")
             features = _features(teacher, cache, rows, reporter)
-            scores.append(_out_of_fold(features, targets, *common))
+            classes = len(dataset.classes)
+            scores.append(probe_scores(features, targets, groups, classes, dataset.task))
         known = overlap(frame, *card_hashes(spec))
         figures = [
-            evaluate(targets, found, *common, {}, EvaluationSettings(), 0).figures["auroc"]
+            auroc_figures(targets, found, *common, EvaluationSettings(), 0)["auroc"]
             for found in scores
         ]
         gain = difference(targets, scores[0], scores[1], *common, EvaluationSettings(), 0)
@@ -130,20 +129,6 @@ def _features(
         found.append(pooled_features(teacher, cache, rows[start : start + CHUNK]))
         reporter.progress(min(start + CHUNK, len(rows)), len(rows))
     return np.concatenate(found)
-
-
-def _out_of_fold(
-    features: np.ndarray, targets: np.ndarray, groups: np.ndarray, classes: Any, task: Any
-) -> np.ndarray:
-    """``[N, C]`` probabilities, each from a probe that has not seen the image's group."""
-    scores = np.zeros((len(features), len(classes)))
-    folds = GroupKFold(min(FOLDS, len(np.unique(groups))), shuffle=True, random_state=0).split(
-        features, groups=groups
-    )
-    for train, rest in folds:
-        probe = fit_probe(features[None, train], targets[train], groups[train], len(classes), task)
-        scores[rest] = probe.probabilities(features[rest])
-    return scores
 
 
 def _words(figure: dict[str, Any]) -> str:

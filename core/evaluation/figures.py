@@ -133,6 +133,21 @@ def evaluate(
     )
 
 
+def auroc_figures(
+    targets: NDArray[Any],
+    probabilities: NDArray[Any],
+    groups: NDArray[Any],
+    classes: tuple[str, ...],
+    task: Task,
+    settings: EvaluationSettings,
+    seed: int,
+) -> dict[str, Figure]:
+    """The figures ``auroc`` and ``auroc/<class>`` alone; arguments and errors as in `evaluate`."""
+    return _aurocs(
+        build_sample(targets, probabilities, groups, classes, task, {}, settings, seed, None)
+    )
+
+
 def _aurocs(sample: Sample) -> dict[str, Figure]:
     level = sample.settings.confidence
     single, drawn = {}, []
