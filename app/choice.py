@@ -9,6 +9,7 @@ from typing import Any
 
 from app.errors import as_facts
 from app.observe import Observer, project_version
+from app.worth import describe_worth
 from core.errors import BedsideError
 from core.estimate import Estimate, Images, estimate, read_images
 from core.machine import machine_name
@@ -40,7 +41,7 @@ def describe_choice(observer: Observer) -> Facts:
     known = read_measures(setting, observer.workspace)
     at_hand = teachers_at_hand(observer.workspace / "teachers", config.teacher.name)
     student = STUDENTS.get(config.student.name)
-    images = _read_images(project)
+    images = read_project_images(project)
     method = find_method(config.method.name)
     return {
         "project": {"id": project.id, "title": project.title, "imported": images is not None},
@@ -61,6 +62,7 @@ def describe_choice(observer: Observer) -> Facts:
         "epochs": config.train.epochs,
         "estimate": _estimate(observer, project, known, at_hand, images),
         "host": HOST,
+        "worth": describe_worth(observer, project, at_hand, images),
     } | _measuring(observer, project, known, at_hand, images)
 
 
@@ -210,7 +212,8 @@ def _estimate(
     return asdict(found) | {"fits": found.fits, "teacher_is_smaller": smaller}
 
 
-def _read_images(project: Project) -> Images | None:
+def read_project_images(project: Project) -> Images | None:
+    """Which images a project trains on; None before its import."""
     if not project.is_imported:
         return None
     key = (project.id, project_version(project))

@@ -7,11 +7,18 @@ from pathlib import Path
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from app.choice import describe_choice, start_fetching, start_measuring, stop_measuring
+from app.choice import (
+    describe_choice,
+    read_project_images,
+    start_fetching,
+    start_measuring,
+    stop_measuring,
+)
 from app.observe import Observer
 from app.routes import answer
 from app.shell import surface
 from app.text import models as text
+from app.worth import describe_map, start_probing
 from core.config import RunConfig
 from core.errors import ConfigError, RunError
 from core.projects import Project
@@ -39,6 +46,12 @@ class Wanted(BaseModel):
     """A teacher of the catalogue that the user has agreed to fetch."""
 
     teacher: str
+
+
+class Of(BaseModel):
+    """The project that is meant."""
+
+    project: str
 
 
 class Again(BaseModel):
@@ -82,12 +95,31 @@ def make_router(observer: Observer) -> APIRouter:
         start_measuring(observer, again=how.again)
         return answer(describe_choice(observer))
 
+    _add_probe(router, observer)
+
     @router.post("/api/models/fetch")
     def fetch(wanted: Wanted) -> Response:
         start_fetching(observer, wanted.teacher)
         return answer(describe_choice(observer))
 
     return router
+
+
+def _add_probe(router: APIRouter, observer: Observer) -> None:
+    """Comparing the teachers on the project's images, and the map of one of them."""
+
+    @router.post("/api/models/probe")
+    def probe(of: Of) -> Response:
+        start_probing(observer, _current(observer, of.project))
+        return answer(describe_choice(observer))
+
+    @router.get("/api/models/map")
+    def map_of(project: str, teacher: str) -> Response:
+        shown = _current(observer, project)
+        images = read_project_images(shown)
+        if images is None:
+            raise RunError("R85", text.NO_IMAGES, todo=text.NO_IMAGES_TODO)
+        return answer(describe_map(observer, shown, find_teacher(teacher), images))
 
 
 def build(observer: Observer) -> None:

@@ -2,12 +2,15 @@
 import {api, el, look, onLive, problem, progressBar, wish} from './live.js';
 import {studentCard, teacherCard} from './models_cards.js';
 import {costPanel} from './models_cost.js';
+import {mapPanel} from './models_map.js';
+import {worthPanel} from './models_worth.js';
 
 const TEXT = {
   emptyTitle: 'First choose your images', emptyWords: 'Which teacher and which student suit depends on them. The demo takes one press.',
   toData: 'Go to Data',
   teacher: 'Teacher', teacherWords: 'Looks at every training image once, frozen as it is. It is not part of what you will use afterwards.',
   student: 'Student', studentWords: 'This is what you train and take away. Small ones answer faster and run anywhere; large ones need more images.',
+  away: (n) => n === 1 ? 'One more teacher, not on this computer yet' : `${n} more teachers, not on this computer yet`, awayGroup: 'Teachers that are not on this computer',
   own: 'A teacher’s file of your own', ownHint: 'The whole path of a .safetensors file with its card (.json) beside it', use: 'Use this file',
   side: 'Pictures the student looks at', px: (side) => `${side} × ${side} pixels`,
   kept: (side) => `The images of this project are kept at ${side} × ${side} pixels.`,
@@ -39,6 +42,7 @@ export function mount(element) {
   };
   onLive((state) => {
     if (state.task && page) page.cost.progress(state.task);
+    if (page) page.worth.progress(state.jobs);
     const jobs = state.jobs.map((job) => (job.kind === 'task' ? `${job.id}${job.done}` : job.id));
     const now = [state.project?.id, state.project?.version, ...jobs].join(' ');
     if (now !== seen || (state.task && !state.task.live && facts?.task)) { seen = now; refresh(); }
@@ -72,7 +76,7 @@ async function answered(element, path, body, place) {
 /** An error stays beside what caused it, until something else is tried. */
 function refuse(found, place) {
   if (!page) return;
-  for (const one of [page.refused, page.ownRefused]) one.replaceChildren();
+  for (const one of [page.refused, page.ownRefused, page.worthRefused]) one.replaceChildren();
   if (!found) return;
   (place ?? page.refused).append(problem(found));
   (place ?? page.refused).scrollIntoView({block: 'nearest'});
@@ -89,17 +93,32 @@ function show(element, found) {
   if (!page || page.project !== found.project.id) page = build(element, found.project.id);
   const teacher = found.teachers.find((one) => one.id === found.chosen.teacher);
   const student = found.students.find((one) => one.id === found.chosen.student);
-  fill(page.teachers, found.teachers, (one) => teacherCard(one, found, choose), found, teacher, student);
+  const [near, away] = byPlace(found);
+  fill(page.teachers, near, (one) => teacherCard(one, found, choose), found, teacher, student);
+  fill(page.away, away, (one) => teacherCard(one, found, choose), found, teacher, student);
+  page.awayList.hidden = !away.length;
+  page.awayWords.textContent = TEXT.away(away.length);
+  if (away.some((one) => one.fetching)) page.awayList.open = true;
   fill(page.students, found.students, (one) => studentCard(one, choose), found, teacher, student);
   page.problems.replaceChildren(...found.problems.map((one) => problem(one)));
   sides(found);
   page.cost.set(found, teacher, student);
+  page.worth.set(found);
+  page.map.set(found);
   measuring(found);
   if (found.begin && begun !== found.measured.key) {
     begun = found.measured.key;
     act(element, '/api/models/measure', {});
   }
   element.dataset.ready = 'true';
+}
+
+/** Teachers at hand, those that the probe ranks first in its order; and the catalogue's others. */
+function byPlace({teachers, chosen, worth}) {
+  const rank = new Map((worth?.task ? [] : worth?.rows ?? []).map((row, place) => [row.id, place]));
+  const near = teachers.filter((one) => one.here || one.id === chosen.teacher);
+  near.sort((one, other) => (rank.get(one.id) ?? teachers.length) - (rank.get(other.id) ?? teachers.length));
+  return [near, teachers.filter((one) => !near.includes(one))];
 }
 
 function choose(change) {
@@ -112,6 +131,9 @@ function build(element, project) {
   parts.problems = el('div', {id: 'models-problems'});
   parts.ownRefused = el('div', {id: 'own-refused'});
   parts.teachers = el('div', {class: 'picks', id: 'teachers', role: 'radiogroup', 'aria-label': TEXT.teacher});
+  parts.away = el('div', {class: 'picks', id: 'away', role: 'radiogroup', 'aria-label': TEXT.awayGroup});
+  parts.awayWords = el('summary', {});
+  parts.awayList = el('details', {class: 'away-list', id: 'away-list'}, parts.awayWords, parts.away);
   parts.students = el('div', {class: 'picks', id: 'students', role: 'radiogroup', 'aria-label': TEXT.student});
   parts.side = el('select', {id: 'side', onchange: (event) => choose({image_px: Number(event.target.value)})});
   parts.sideWords = el('p', {class: 'small-print', id: 'side-words'});
@@ -123,10 +145,13 @@ function build(element, project) {
     if (await act(element, '/api/models/own', {project, path: path.value}, parts.ownRefused)) path.value = '';
   }}, el('label', {for: 'own-path'}, TEXT.own, el('span', {class: 'small-print'}, TEXT.ownHint)),
   el('div', {class: 'own-row'}, path, el('button', {type: 'submit', class: 'small', id: 'own-use'}, TEXT.use)), parts.ownRefused);
-  parts.measured = el('div', {id: 'measuring'});
+  parts.worth = worthPanel({choose, start: () => act(element, '/api/models/probe', {project}, parts.worthRefused)});
+  parts.worthRefused = el('div', {id: 'worth-refused'});
+  parts.map = mapPanel();
   element.replaceChildren(el('div', {class: 'models'},
     el('div', {class: 'models-lists'}, parts.refused,
-      el('section', {'aria-labelledby': 'teacher-title'}, head('teacher-title', TEXT.teacher, TEXT.teacherWords), parts.teachers, parts.problems, own),
+      el('section', {'aria-labelledby': 'teacher-title'}, head('teacher-title', TEXT.teacher, TEXT.teacherWords), parts.teachers, parts.problems, parts.awayList, own),
+      parts.worth.node, parts.worthRefused, parts.map.node,
       el('section', {'aria-labelledby': 'student-title'}, head('student-title', TEXT.student, TEXT.studentWords),
         el('div', {class: 'side-row'}, el('label', {for: 'side'}, TEXT.side), parts.side, parts.sideWords), parts.students)),
     parts.cost.node));

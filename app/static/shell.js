@@ -3,7 +3,7 @@ import {count, duration, el, onLive} from './live.js';
 
 const STATES = {queued: 'waiting', running: 'running', stopping: 'stopping'};
 const TASKS = {
-  import: 'Import', measure: 'Measuring', predict: 'Prediction', open_test: 'Test set', hand_over: 'Copy', report: 'Report', check: 'Check', fetch: 'Download',
+  import: 'Import', measure: 'Measuring', predict: 'Prediction', open_test: 'Test set', hand_over: 'Copy', report: 'Report', check: 'Check', fetch: 'Download', probe: 'Comparing teachers',
 };
 
 export function mount(element) {

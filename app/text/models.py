@@ -16,3 +16,9 @@ NO_PATH_TODO: Final = (
 )
 NO_FILE: Final = "There is no such file"
 NO_FILE_TODO: Final = "Check the path, and that the drive is connected."
+NOT_PROBED: Final = "This teacher has not been compared on these images"
+NOT_PROBED_TODO: Final = "Press Compare the teachers first."
+COMPUTER_IS_BUSY: Final = "A training or a measurement uses the computer"
+COMPUTER_IS_BUSY_TODO: Final = "Compare the teachers when it is over, or stop it."
+NO_IMAGES: Final = "The images of this project have not been read"
+NO_IMAGES_TODO: Final = "Read them on Data."

@@ -15,6 +15,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from core.config import load_config
+from core.estimate import read_images
 from core.measures import Measures, setting_for, teacher_key, write_measures
 from core.projects import Project, ProjectStore
 from core.students.spec import students_by_size
@@ -72,9 +73,11 @@ def test_a_choice_is_kept_at_once_and_its_cost_is_told(
     expect(card(page, "teachers", before.config.teacher.name)).to_contain_text("Your own file")
     expect(card(page, "teachers", "bedside-r10")).to_contain_text("Comes with Bedside")
     expect(card(page, "teachers", "bedside-r10")).to_contain_text("Licence: Apache-2.0")
-    expect(card(page, "teachers", HUB_TEACHER)).to_contain_text("Not on this computer yet")
-    expect(card(page, "teachers", HUB_TEACHER)).to_contain_text(f"launch.py fetch {HUB_TEACHER}")
-    expect(card(page, "teachers", HUB_TEACHER).locator("input")).to_be_disabled()
+    expect(card(page, "away", HUB_TEACHER)).to_be_hidden()
+    page.locator("#away-list summary").click()
+    expect(card(page, "away", HUB_TEACHER)).to_contain_text("Not on this computer yet")
+    expect(card(page, "away", HUB_TEACHER)).to_contain_text(f"launch.py fetch {HUB_TEACHER}")
+    expect(card(page, "away", HUB_TEACHER).locator("input")).to_be_disabled()
     expect(page.locator("#students .pick")).to_have_count(len(students_by_size()))
     expect(card(page, "students", "resnet10t")).to_contain_text("4.9 M")
     expect(card(page, "students", "resnet10t")).to_contain_text("Teacher: 4.0 ms")
@@ -141,6 +144,60 @@ def test_a_file_of_ones_own_is_checked_and_what_is_wrong_stays(
     expect(page.locator("#models-problems [role=alert]")).to_have_count(0)
 
 
+def test_teachers_are_compared_and_the_map_opens_an_image(
+    own_app: AppServer,
+    open_page: Callable[..., Page],
+    assert_accessible: Callable[[Page], None],
+) -> None:
+    put_measures(own_app)
+    page = ready(open_page(own_app, "/models"))
+    expect(page.locator("#map")).to_be_hidden()
+    page.locator("#worth-start").click()
+    expect(page.locator("#worth-progress")).to_be_visible()
+    rows = page.locator("#worth-table tbody tr")
+    expect(page.locator("#worth-progress")).to_be_hidden(timeout=120_000)
+    expect(rows).to_have_count(2)  # those at hand: the bundled one and the user's
+    found = [
+        float(text) for text in page.locator("#worth-table td:nth-child(3) b").all_inner_texts()
+    ]
+    assert found == sorted(found, reverse=True)
+    expect(page.locator("#worth-verdict")).to_contain_text("best")
+    expect(page.locator("#worth")).to_contain_text("judged without its own patient")
+    expect(page.locator("#worth-start")).to_have_count(0)
+    assert_accessible(page)
+
+    before = project_of(own_app).config.teacher.name
+    expect(page.locator("#worth-table tr.mine")).to_have_attribute("data-id", before)
+    page.locator("#worth-table").get_by_role("button", name=re.compile("^Choose")).click()
+    expect(page.locator("#worth-table tr.mine")).to_have_attribute("data-id", "bedside-r10")
+    expect(card(page, "teachers", "bedside-r10")).to_have_class(re.compile("picked"))
+    assert project_of(own_app).config.teacher.name == "bedside-r10"
+
+    expect(page.locator("#map-teacher")).to_have_value("bedside-r10")
+    plot = page.locator("#map-plot")
+    train = read_images(project_of(own_app)).train
+    expect(plot).to_have_attribute("data-drawn", str(len(train)))
+    plot.scroll_into_view_if_needed()
+    plot.locator(".points path").first.click(force=True)
+    expect(page.locator("dialog.one img")).to_have_js_property("complete", True)
+    expect(page.locator("dialog.one")).to_contain_text(f"of {len(train)}")
+    expect(page.locator(".one-facts")).to_contain_text("Training")
+    page.keyboard.press("Escape")
+    expect(plot).to_be_focused()
+    page.keyboard.press("Home")
+    expect(page.locator("#map [role=status]")).to_contain_text(f"Image 1 of {len(train)}")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    expect(page.locator("#one-title")).to_contain_text(f"Image 2 of {len(train)}")
+    page.keyboard.press("Escape")
+
+    page.reload()
+    ready(page)
+    expect(rows).to_have_count(2)
+    page.set_viewport_size({"width": 900, "height": 800})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 900
+
+
 class Hub:
     """A hub on this machine that has every file: four kilobytes of nothing."""
 
@@ -198,7 +255,8 @@ def test_nothing_is_fetched_before_it_was_agreed_to(
 ) -> None:  # fmt: skip
     put_measures(hub_app)
     page = ready(open_page(hub_app, "/models"))
-    shown = card(page, "teachers", HUB_TEACHER)
+    page.locator("#away-list summary").click()
+    shown = card(page, "away", HUB_TEACHER)
     shown.locator(".fetch").focus()
     page.keyboard.press("Enter")
     dialog = page.locator("#ask")
@@ -212,17 +270,19 @@ def test_nothing_is_fetched_before_it_was_agreed_to(
     assert TaskStore(hub_app.workspace).newest("fetch") is None
     shown.locator(".fetch").click()
     page.locator("#ask-yes").click()
-    expect(shown).to_contain_text("From the hub, on this computer", timeout=60_000)
-    shown.locator("label").click()
+    fetched = card(page, "teachers", HUB_TEACHER)
+    expect(fetched).to_contain_text("From the hub, on this computer", timeout=60_000)
+    fetched.locator("label").click()
     expect(page.locator("#teachers input:checked")).to_have_value(HUB_TEACHER)
 
     hub.close()
-    other = card(page, "teachers", "dinov2-small")
+    other = card(page, "away", "dinov2-small")
     other.locator(".fetch").click()
     page.locator("#ask-yes").click()
     expect(other.locator("[role=alert]")).to_contain_text("M25", timeout=60_000)
     expect(other.locator(".fetch")).to_be_visible()
     page.reload()
+    page.locator("#away-list summary").click()
     expect(other.locator("[role=alert]")).to_contain_text("could not be fetched")
 
 
