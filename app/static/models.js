@@ -115,7 +115,7 @@ function show(element, found) {
 
 /** Teachers at hand, those that the probe ranks first in its order; and the catalogue's others. */
 function byPlace({teachers, chosen, worth}) {
-  const rank = new Map((worth?.task ? [] : worth?.rows ?? []).map((row, place) => [row.id, place]));
+  const rank = new Map((worth?.rows ?? []).map((row, place) => [row.id, place]));
   const near = teachers.filter((one) => one.here || one.id === chosen.teacher);
   near.sort((one, other) => (rank.get(one.id) ?? teachers.length) - (rank.get(other.id) ?? teachers.length));
   return [near, teachers.filter((one) => !near.includes(one))];

@@ -1,9 +1,9 @@
 // The cards of the Models page: one teacher, one student. Choosing is a radio button.
-import {api, bytes, el, look, problem} from './live.js';
+import {api, bytes, el, figure, look, problem} from './live.js';
 
 const TEXT = {
   bundled: 'Comes with Bedside', file: 'Your own file', here: 'From the hub, on this computer', away: 'Not on this computer yet',
-  looks: (side) => `looks at ${side} px`, about: (size) => `about ${size}`, onePicture: (time) => `${time} a picture`,
+  probe: (words) => `linear probe ${words}`, looks: (side) => `looks at ${side} px`, about: (size) => `about ${size}`, onePicture: (time) => `${time} a picture`,
   licence: 'Licence', gated: 'Its authors ask for an account and an agreement.',
   fetch: 'Fetch it…', command: 'or on the command line:', fetching: 'Fetching…', stopFetching: 'Stop', stopped: 'Fetching was stopped; what has arrived is kept.',
   parameters: 'Parameters', size: 'File', operations: 'Multiply-adds', time: 'One picture', unknown: '–',
@@ -30,7 +30,8 @@ export function teacherCard(one, page, choose) {
     badge.className = `badge ${facts.here ? 'idle' : 'warn'}`;
     const size = facts.bytes !== null ? bytes(facts.bytes) : facts.cost ? TEXT.about(bytes(facts.cost.megabytes * 1e6)) : null;
     const time = facts.cost ? TEXT.onePicture(time_ms(facts.cost.latency_ms)) : null;
-    figures.replaceChildren(...[size, time, TEXT.looks(facts.image_px)].filter(Boolean).map((words) => el('span', {}, words)));
+    const judged = page.worth?.rows.find((row) => row.id === facts.id)?.linear?.auroc;
+    figures.replaceChildren(...[judged ? TEXT.probe(figure(judged)) : null, size, time, TEXT.looks(facts.image_px)].filter(Boolean).map((words) => el('span', {}, words)));
     licence.replaceChildren(el('b', {}, `${TEXT.licence}: ${facts.licence}. `), facts.licence_note, facts.gated ? ` ${TEXT.gated}` : '');
     failed.replaceChildren(...(facts.problem ? [problem(facts.problem)] : facts.stopped ? [el('p', {class: 'small-print'}, TEXT.stopped)] : []));
     offerFetch(actions, facts, page);
