@@ -181,7 +181,7 @@ def test_teachers_are_compared_and_the_map_opens_an_image(
     plot.locator(".points path").first.click(force=True)
     expect(page.locator("dialog.one img")).to_have_js_property("complete", True)
     expect(page.locator("dialog.one")).to_contain_text(f"of {len(train)}")
-    expect(page.locator(".one-facts")).to_contain_text("Training")
+    expect(page.locator(".one-facts")).to_contain_text("training")
     page.keyboard.press("Escape")
     expect(plot).to_be_focused()
     page.keyboard.press("Home")
