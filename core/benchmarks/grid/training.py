@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core.assess import pooled_features
 from core.benchmarks.grid.plan import ONLINE, PROBE, TEST_SEEDS, Run
 from core.benchmarks.grid.rows import Row, pack
 from core.benchmarks.grid.sets import GridSet
@@ -25,6 +24,7 @@ from core.machine import machine_name
 from core.students.base import Student
 from core.teachers.base import Teacher
 from core.teachers.features import OnlineFeatures
+from core.teachers.pooled import pooled_features
 from core.training.session import Places, Session, fit_session_probe, prepare
 from core.types import Reporter, SilentReporter, SplitName
 
