@@ -75,7 +75,7 @@ PATIENT_SOURCES: Final = {
     "column": "from the table",
     "pattern": "from the file names",
     "study": "from the examination in the file header",
-    "image": "none named: each image counts as one",
+    "image": "none named: each counts as one",
 }
 MODALITIES: Final = {
     "CR": "X-ray (CR)", "CT": "CT", "DX": "X-ray (DX)", "ES": "Endoscopy", "GM": "Microscopy",

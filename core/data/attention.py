@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 MANY_EXCLUDED = 0.05
+MOST_NAMED = 12  # classes of one finding that are named
 SMALL_CLASS = 0.05
 FEW_PATIENTS = 30
 LONGEST_NAME = 48
@@ -48,7 +49,8 @@ def _division(found: Json) -> Iterator[Item]:
     proposed = found["proposed"]
     crossing = bool(proposed and any(proposed["crossings"]["counts"].values()))
     if problem:
-        text = f"{problem['what']}. {problem['todo']}".replace("..", ".")
+        whose = f": {problem['item']}" if problem.get("item") else ""
+        text = f"{problem['what'].rstrip('.')}{whose}. {problem['todo']}"
         yield _item("error", "division", "The patients are not divided", text)
     elif crossing:
         anew = (found["division"] or {}).get("origin") == "new"
@@ -85,9 +87,10 @@ def _patients(found: Json) -> Iterator[Item]:
     patients, total = found["patients"], found["totals"]["usable"]
     unknown, suggested = patients["unknown"], found["suggestions"]
     if unknown:
+        each = "each" if found["totals"]["patients"] == total else "each file"
         text = (
-            f"No patient is named for {unknown:,} of {total:,} images; each counts as a patient of "
-            "its own. If a patient has several images, they may stand on both sides of the "
+            f"No patient is named for {unknown:,} of {total:,} images; {each} counts as a patient "
+            "of its own. If a patient has several images, they may stand on both sides of the "
             "division, and every figure is then too good."
         )
         if suggested:
@@ -151,15 +154,24 @@ def _excluded(found: Json) -> Iterator[Item]:
 
 
 def _classes(found: Json) -> Iterator[Item]:
-    for each in found["classes"]:
-        if each["patients"] < FEW_PATIENTS or each["share"] < SMALL_CLASS:
-            text = (
-                f"{_count(each['images'], 'image', 'images')} of "
-                f"{_count(each['patients'], 'patient', 'patients')}, {each['share']:.1%} of all. "
-                "Figures about this class will be uncertain; their intervals say how much."
-            )
-            level = "warning" if each["patients"] < FEW_PATIENTS else "info"
-            yield _item(level, "classes", f"A small class: {_cut(each['name'])}", text)
+    few = [each for each in found["classes"] if each["patients"] < FEW_PATIENTS]
+    rare = [each for each in found["classes"] if each["share"] < SMALL_CLASS and each not in few]
+    for level, small in (("warning", few), ("info", rare)):
+        counts = [
+            f"{_count(each['images'], 'image', 'images')} of "
+            f"{_count(each['patients'], 'patient', 'patients')} ({each['share']:.1%})"
+            for each in small
+        ]
+        names = [_cut(each["name"]) for each in small]
+        if len(small) == 1:
+            text = f"{counts[0]}. Figures about this class will be uncertain; their intervals say"
+            yield _item(level, "classes", f"A small class: {names[0]}", f"{text} how much.")
+        elif small:
+            told = [f"{name}: {count}" for name, count in zip(names, counts, strict=True)]
+            more = ["and others"] * (len(told) > MOST_NAMED)
+            text = f"{'; '.join([*told[:MOST_NAMED], *more])}. Figures about these classes will be"
+            text += " uncertain; their intervals say how much."
+            yield _item(level, "classes", f"{len(small)} small classes", text)
 
 
 def _shortcuts(found: Json) -> Iterator[Item]:

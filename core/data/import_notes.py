@@ -22,9 +22,10 @@ def _patients(usable: pd.DataFrame, conflicts: int) -> Iterator[str]:
     sources = usable["patient_source"].value_counts()
     alone, studies = int(sources.get("image", 0)), int(sources.get("study", 0))
     if alone:
+        each = "each" if usable["patient"].is_unique else "each file"
         yield (
-            f"No patient is named for {alone} of {len(usable)} images; each counts as a patient of "
-            "its own, so images of one patient may stand on both sides of the split."
+            f"No patient is named for {alone} of {len(usable)} images; {each} counts as a patient "
+            "of its own, so images of one patient may stand on both sides of the split."
         )
     if studies:
         yield (

@@ -289,5 +289,8 @@ def _nothing_usable(images: pd.DataFrame) -> DataError:
     code, reason = counts.index[0]
     todo = "Choose another folder, or mend what is named."
     if code == "L01":
-        todo = "Put the images into one folder for each class, or a table labels.csv beside them."
+        todo = (
+            "Put the images into one folder for each class, or a table labels.csv beside them; of "
+            "DICOM files a header field can be the label, too."
+        )
     return DataError("I03", f"{what}Most frequent reason: [{code}] {reason}", todo=todo)

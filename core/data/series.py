@@ -40,7 +40,8 @@ def arrange(images: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         images.loc[copies, "code"] = "D51"
         images.loc[copies, "reason"] = "The same slice of a series occurs a second time."
         images.loc[copies, "row"] = -1
-        notes.append(f"{len(copies)} slices occur twice in their series; each is used once.")
+        words = "1 slice occurs" if len(copies) == 1 else f"{len(copies)} slices occur"
+        notes.append(f"{words} twice in their series; each is used once.")
         usable = usable.drop(copies)
     if len(usable):
         images = _numbered(images, usable)

@@ -248,7 +248,8 @@ def _check_classes(present: Mapping[str, Array], groups: Sequence[str], least: i
         if patients < least:
             raise SplitError(
                 "T02",
-                f"A class has only {patients} independent patients and needs at least {least}",
+                f"A class has only {patients} independent "
+                f"{'patient' if patients == 1 else 'patients'} and needs at least {least}",
                 item=name,
                 todo="Add patients, or leave the class out.",
             )
@@ -293,9 +294,10 @@ def _total(usable: pd.DataFrame) -> str:
     unknown = int((usable["patient_source"] == "image").sum())
     images = f"{len(usable):,} images"
     if unknown == len(usable):
+        each = "each" if usable["patient"].is_unique else "each file"
         return (
-            f"{images}, each counted as a patient of its own because nothing names the patient; no "
-            "picture and none that looks like it is in two groups."
+            f"{images}, {each} counted as a patient of its own because nothing names the patient; "
+            "no picture and none that looks like it is in two groups."
         )
     total = f"{usable['patient'].nunique():,} patients, {images}; no patient is in two groups"
     return f"{total}." if not unknown else f"{total} ({unknown:,} images name none)."

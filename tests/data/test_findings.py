@@ -120,9 +120,14 @@ def test_what_matters_comes_first(found: dict[str, Any], dataset: Dataset) -> No
         "Nearly the same picture under two labels",
         "Patients with images in several classes",
         "Brightness gives the label away",
-        "A small class: a",
+        "2 small classes",
     } <= titles
     assert "How is one patient recognised?" not in titles
+    (small,) = (item for item in items if item["section"] == "classes")
+    assert small["text"].startswith("a: ")
+    assert "; b: " in small["text"]
+    lone = attention(told | {"classes": told["classes"][:1]})
+    assert "A small class: a" in {item["title"] for item in lone}
 
 
 def test_unknown_patients_are_asked_for(source: Path, workspace: Path) -> None:
