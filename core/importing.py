@@ -6,15 +6,17 @@ A folder keeps the result: ``manifest.parquet`` and ``dataset.json`` (the images
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 from core.config import RunConfig
+from core.data.cache import PixelCache
 from core.data.findings import VERSION, collect_findings, with_division
 from core.data.manifest import Dataset, save_manifest
 from core.data.scan import import_dataset
 from core.data.split import Split, check_split, split_images
-from core.errors import SplitError
+from core.errors import DataError, SplitError
 from core.files import read_json, write_json
 from core.types import Reporter
 
@@ -34,6 +36,41 @@ def import_images(
     """
     dataset = import_dataset(config.data, workspace, reporter)
     return divide_images(dataset, config, folder, reporter)
+
+
+def intact_dataset(config: RunConfig, workspace: Path, reporter: Reporter) -> Dataset:
+    """The images, decoded, each compared with its hash; what has rotted is read anew.
+
+    Raises:
+        DataError: The images cannot be read, or what is read anew is not what the hashes say.
+        Stopped: The user asked to stop.
+    """
+    dataset = import_dataset(config.data, workspace, reporter)
+    damage = _damage(dataset, reporter)
+    if damage is None:
+        return dataset
+    reporter.alert("warning", "I19", f"{damage.what}; they are read from your files again")
+    rotten = dataset.folder.rename(dataset.folder.with_name(f"rotten-{dataset.id}"))
+    try:  # whole pictures are taken over from the rotten folder, by their hashes
+        dataset = import_dataset(config.data, workspace, reporter)
+    except BaseException:
+        if not dataset.folder.exists():
+            rotten.rename(dataset.folder)
+        raise
+    shutil.rmtree(rotten, ignore_errors=True)
+    damage = _damage(dataset, reporter)
+    if damage is not None:
+        raise damage
+    return dataset
+
+
+def _damage(dataset: Dataset, reporter: Reporter) -> DataError | None:
+    reporter.phase("verify", "Checking that the decoded images are intact")
+    try:
+        PixelCache(dataset.folder).verify(dataset.usable())
+    except DataError as error:
+        return DataError(error.code, error.what, item=error.item, todo=error.todo)
+    return None
 
 
 def divide_images(

@@ -91,13 +91,11 @@ class Job:
 
     def _data(self, config: RunConfig) -> Dataset:
         """Import the images, divide the patients, and keep both with the run."""
-        from core.data.cache import PixelCache
         from core.data.manifest import save_manifest
-        from core.data.scan import import_dataset
         from core.data.split import check_split, split_images
-        from core.importing import split_facts
+        from core.importing import intact_dataset, split_facts
 
-        dataset = import_dataset(config.data, self._workspace, self.writer)
+        dataset = intact_dataset(config, self._workspace, self.writer)
         positive = config.evaluation.positive_class
         if positive and positive not in dataset.classes:
             raise ConfigError(
@@ -109,8 +107,6 @@ class Job:
         dataset = dataset.with_images(split.applied(dataset.images))
         for note in (*dataset.notes, *split.notes):
             self.writer.alert("info", "I00", note)
-        self.writer.phase("verify", "Checking that the decoded images are intact")
-        PixelCache(dataset.folder).verify(dataset.usable())
         check_split(dataset.images)
         if not (self.run.path / "split.json").exists():  # the last of the files written here
             save_manifest(dataset, self.run.path)

@@ -1,17 +1,17 @@
-"""What the teacher costs in training: an RD step over a plain step of the same student.
+"""What the teacher costs: in one step, beside a step written by hand, and in a whole run.
 
 Everything is as in a run: cached pixels, views, stored teacher features read from disk, losses,
-backward pass, optimiser. Steps of both kinds alternate and the medians are compared, so that a busy
-machine slows both alike. The teacher is a ViT-B/16 with random weights: speed does not ask for
-knowledge.
+backward pass, optimiser, validation, checkpoints. What is compared takes turns, so that a busy
+machine slows both sides alike. The teacher is a ViT-B/16 with random weights: speed does not ask
+for knowledge.
 """
 
 from __future__ import annotations
 
 import statistics
 import tempfile
-import time
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,152 +19,165 @@ import torch
 from rich.table import Table
 
 from core.benchmarks.base import BENCHMARKS
-from core.config import (
-    DataSettings,
-    MethodSettings,
-    PixelSettings,
-    RunConfig,
-    StudentSettings,
-    TeacherSettings,
-    TrainSettings,
+from core.benchmarks.speed_pair import (
+    BATCH,
+    EPOCHS,
+    SIDE,
+    VIEWS,
+    Bench,
+    speed_config,
+    speed_data,
+    speed_teacher,
 )
-from core.data.cache import PixelCache
-from core.data.manifest import Dataset
-from core.data.scan import import_dataset
-from core.data.split import split_images
-from core.files import workspace_folder
-from core.teachers.base import Teacher, build_network
-from core.teachers.spec import TeacherSpec
-from core.training.device import Chosen
-from core.training.loop import Trainer
-from core.training.session import Places, prepare
-from core.types import Reporter, SilentReporter, SplitName
+from core.benchmarks.speed_runs import (
+    TeacherPass,
+    reckon,
+    run_in_full,
+    time_epochs,
+    time_teacher,
+)
+from core.benchmarks.speed_steps import REPEATS, bare_step, ratio, time_in_turns
+from core.training.device import choose_accelerator
+from core.types import Reporter
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A ratio, what it compares, and its limit for each student.
+
+    Attributes:
+        title: For people.
+        limits: Student to limit.
+        least: Whether the limit is the least the ratio should be, not the most.
+    """
+
+    title: str
+    limits: dict[str, float]
+    least: bool = False
+
+    def kept(self, student: str, value: float) -> bool:
+        """Whether `value` is as wanted."""
+        limit = self.limits[student]
+        return value >= limit if self.least else value <= limit
+
 
 PAIRS = ("resnet18", "mobilenetv3_small_100")
-METHODS = ("student_only", "rd")
-SIDE = 224
-BATCH = 32
-TRAINING_IMAGES = 96
-WARM_UP = 2
-REPEATS = 15
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+# a graphics card leaves less room beside a step
+BARE = 1.05 if torch.cuda.is_available() else 1.10
+
+
+def _limits(first: float, second: float) -> dict[str, float]:
+    return dict(zip(PAIRS, (first, second), strict=True))
+
+
+WANTED = {
+    "rd_step_over_student_step": Wanted("RD step / student step", _limits(1.05, 1.12)),
+    "drd_step_over_student_step": Wanted("DRD step / student step", _limits(3.0, 3.0)),
+    "student_step_over_bare_torch_step": Wanted("student step / bare step", _limits(BARE, BARE)),
+    "run_over_ideal": Wanted("whole run / ideal run", _limits(1.10, 1.10)),
+    "run_speedup_over_online_teacher": Wanted(
+        "run with the teacher in the loop / whole run", _limits(2.5, 4.0), least=True
+    ),
+}
+SIDES = {
+    "bare": "bare step, images/s",
+    "student_only": "student step, images/s",
+    "rd": "RD step, images/s",
+    "drd": "DRD step, images/s",
+    "online": "RD step with the teacher in the loop, images/s",
+}
 
 
 class Speed:
-    """Images per second of both kinds of steps, and their ratio."""
+    """Images per second of every kind of step, and the five ratios."""
 
     def measure(
         self, reporter: Reporter, folders: Sequence[Path] = (), *, scale: bool = False
     ) -> dict[str, Any]:
-        """Time interleaved steps for each student; needs no images.
+        """Time both students; needs no images.
+
+        Args:
+            reporter: Told of progress.
+            folders: Not used.
+            scale: Also train whole runs and put them beside what was reckoned.
 
         Returns:
-            ``pairs``: for each student ``student_images_per_second``, ``rd_images_per_second``,
-            ``rd_step_over_student_step`` (medians) and what was chosen for the device; besides
-            ``teacher``, ``image_px``, ``batch`` and ``repeats``.
+            ``pairs``: for each student the ratios of `WANTED`, ``images_per_second`` of each side,
+            all ``seconds``, the ``reckoned`` seconds of runs (with ``scale`` also ``full``), what
+            was chosen for the ``device``, and ``config_sha256``; besides ``teacher``,
+            ``teacher_seconds``, ``image_px``, ``batch``, ``epochs``, ``views`` and ``repeats``.
         """
-        dataset = _data(reporter)
-        teacher = _teacher()
-        pairs = {}
         with tempfile.TemporaryDirectory(prefix="bedside-bench-") as folder:
-            for student in PAIRS:
-                pairs[student] = _compare(student, dataset, teacher, Path(folder), reporter)
+            bench = Bench(speed_data(reporter), speed_teacher(), Path(folder), reporter)
+            bench.teacher.to(choose_accelerator(speed_config(PAIRS[0], "rd").device))
+            teacher = time_teacher(bench, PAIRS[0], reporter)
+            pairs = {student: _measure(bench, student, teacher, scale) for student in PAIRS}
         return {
             "benchmark": "speed",
-            "teacher": teacher.spec.title,
+            "teacher": bench.teacher.spec.title,
+            "teacher_seconds": asdict(teacher),
             "image_px": SIDE,
             "batch": BATCH,
+            "epochs": EPOCHS,
+            "views": VIEWS,
             "repeats": REPEATS,
             "pairs": pairs,
         }
 
     def table(self, result: dict[str, Any]) -> Table:
-        """One line for each student."""
+        """For each student its ratios with what they should be, and images per second."""
         shown = Table(
-            "student", "student only, images/s", "RD, images/s", "RD / student step", "precision",
-            title=f"Training step at {result['image_px']} px, batch {result['batch']}",
+            "measured", "value", "wanted", "",
+            title=f"{result['teacher']}; {result['image_px']} px, batch {result['batch']}",
             box=None, header_style="dim",
         )  # fmt: skip
-        for name, found in result["pairs"].items():
-            shown.add_row(
-                name,
-                f"{found['student_images_per_second']:.1f}",
-                f"{found['rd_images_per_second']:.1f}",
-                f"{found['rd_step_over_student_step']:.3f}",
-                found["device"]["precision"],
-            )
+        for student, found in result["pairs"].items():
+            shown.add_row(f"{student}, {found['device']['precision']}")
+            for name, wanted in WANTED.items():
+                sign = "≥" if wanted.least else "≤"
+                kept = "kept" if wanted.kept(student, found[name]) else "missed"
+                limit = f"{sign} {wanted.limits[student]:.2f}"
+                shown.add_row(f"  {wanted.title}", f"{found[name]:.2f}", limit, kept)
+            for side, title in SIDES.items():
+                shown.add_row(f"  {title}", f"{found['images_per_second'][side]:.1f}")
+            if "full" in found:
+                real = found["full"]["run"] / found["full"]["ideal"]
+                shown.add_row("  whole run / ideal run, both run in full", f"{real:.2f}")
         return shown
 
 
 BENCHMARKS.register("speed", __name__)(Speed())
 
 
-def _config(student: str, method: str) -> RunConfig:
-    return RunConfig(
-        name="speed",
-        data=DataSettings(source="demo", pixels=PixelSettings(size_px=SIDE)),
-        teacher=TeacherSettings(views=1),
-        student=StudentSettings(name=student, image_px=SIDE),
-        method=MethodSettings(name=method),
-        train=TrainSettings(batch=BATCH),
-    )
-
-
-def _data(reporter: Reporter) -> Dataset:
-    """Some of the phantom's images: whole batches, yet few enough for a ViT on a processor."""
-    config = _config(PAIRS[0], "rd")
-    dataset = import_dataset(config.data, workspace_folder(), reporter)
-    images = split_images(dataset.images, dataset.task, config.split).applied(dataset.images)
-    train = images[images["split"] == SplitName.TRAIN.value].head(TRAINING_IMAGES)
-    validation = images[images["split"] == SplitName.VALIDATION.value].head(BATCH)
-    return dataset.with_images(images.loc[train.index.union(validation.index)])
-
-
-def _teacher() -> Teacher:
-    mean, std = IMAGENET
-    spec = TeacherSpec(
-        name="speed", title="ViT-B/16, random weights", architecture="vit_base_patch16_224",
-        source="file", location="none", image_px=SIDE, mean=mean, std=std, taps=(2, 5, 8, 11),
-        licence="none", licence_note="none",
-    )  # fmt: skip
-    return Teacher(spec, build_network(spec))
-
-
-def _compare(
-    student: str, dataset: Dataset, teacher: Teacher, folder: Path, reporter: Reporter
-) -> dict[str, Any]:
+def _measure(bench: Bench, student: str, teacher: TeacherPass, scale: bool) -> dict[str, Any]:
+    reporter = bench.reporter
     reporter.phase("bench", f"Preparing {student}")
-    trainers = {}
-    chosen: Chosen | None = None
-    for method in METHODS:
-        home = folder / student / method
-        places = Places(folder / "features", home, folder / f"{student}.json", home / "views.json")
-        config = _config(student, method)
-        session = prepare(config, dataset, PixelCache(dataset.folder), teacher, places, reporter)
-        # both use what was measured for the student alone: `device` is recorded by the first
-        trainers[method], chosen = session.trainer(SilentReporter())
-    reporter.phase("bench", f"Timing {student}")
-    seconds = _time(trainers, reporter)
-    medians = {method: statistics.median(found) for method, found in seconds.items()}
+    alone, chosen = bench.trainer(student, "student_only")
+    trainers = {"student_only": alone}
+    trainers |= {method: bench.trainer(student, method)[0] for method in ("rd", "drd")}
+    reporter.phase("bench", f"Timing steps of {student}")
+    kinds = {"bare": bare_step(alone, chosen)}
+    kinds |= {method: trainer.step for method, trainer in trainers.items()}
+    steps = time_in_turns(kinds, REPEATS, reporter)
+    reporter.phase("bench", f"Timing epochs of {student}")
+    epochs = time_epochs(
+        {"student_only": alone, "rd": trainers["rd"], "online": bench.online(student)}, reporter
+    )
+    runs = reckon(epochs, teacher)
+    per_second = {side: BATCH / statistics.median(found) for side, found in steps.items()}
+    images = BATCH * alone.job.batches.steps_per_epoch
+    per_second["online"] = images / statistics.median(epochs["online"])
+    full = {"full": run_in_full(bench, student, reporter)} if scale else {}
     return {
-        "student_images_per_second": BATCH / medians["student_only"],
-        "rd_images_per_second": BATCH / medians["rd"],
-        "rd_step_over_student_step": medians["rd"] / medians["student_only"],
-        "seconds": seconds,
-        "device": vars(chosen),
-        "config_sha256": _config(student, "rd").sha256,
+        "rd_step_over_student_step": ratio(steps, "rd", "student_only"),
+        "drd_step_over_student_step": ratio(steps, "drd", "student_only"),
+        "student_step_over_bare_torch_step": ratio(steps, "student_only", "bare"),
+        "run_over_ideal": runs["run"] / runs["ideal"],
+        "run_speedup_over_online_teacher": runs["online"] / runs["run"],
+        "images_per_second": per_second,
+        "reckoned": runs,
+        "seconds": {"steps": steps, "epochs": epochs},
+        "device": asdict(chosen),
+        "config_sha256": speed_config(student, "rd", VIEWS).sha256,
+        **full,
     }
-
-
-def _time(trainers: dict[str, Trainer], reporter: Reporter) -> dict[str, list[float]]:
-    seconds: dict[str, list[float]] = {method: [] for method in trainers}
-    for repeat in range(WARM_UP + REPEATS):
-        for method, trainer in trainers.items():
-            started = time.perf_counter()
-            trainer.step(repeat)
-            if torch.cuda.is_available():
-                torch.cuda.synchronize()
-            if repeat >= WARM_UP:
-                seconds[method].append(time.perf_counter() - started)
-        reporter.progress(repeat + 1, WARM_UP + REPEATS)
-    return seconds

@@ -11,7 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from core.config import RunConfig
-from core.errors import TrainingError
+from core.errors import SystemError_, TrainingError
 from core.objectives.base import OBJECTIVES, StepOutputs
 from core.objectives.cka import FEWEST
 from core.objectives.methods import Method
@@ -75,6 +75,7 @@ class Trainer:
         self.stopping = EarlyStopping(job.config.train.patience)
         self.guard = NonFiniteGuard()
         self.finished = False
+        self._safe = 0  # the last step that is on the disk
         self._figures = LateFigures(fabric.device)
         self._ahead = Ahead(
             lambda step: self.job.batches.batch(step),
@@ -102,16 +103,12 @@ class Trainer:
             before, step = step, self.step(step)
             self.job.reporter.progress(step, self.job.steps)
             if step > before and step % self.job.batches.steps_per_epoch == 0:
-                self._catch_up()
-                if self.guard.must_roll_back:
-                    step = self._roll_back(step)
-                else:
-                    self._end_epoch(step)
+                step = self.end_epoch(step)
         self.finished = True
         self._catch_up()
         if self.job.checkpoints.best() is None:  # ended within the first epoch, or it is damaged
             self.stopping.best = -math.inf
-            self._end_epoch(step)
+            self._validate(step)
         self._save(step)
 
     def step(self, step: int) -> int:
@@ -176,9 +173,18 @@ class Trainer:
                 f"{size} images at once are too few for the CKA term; it is left out",
             )
 
-    def _end_epoch(self, step: int) -> None:
+    def end_epoch(self, step: int) -> int:
+        """Validate and save after the last step of an epoch; returns the step to go on with."""
+        self._catch_up()
+        if self.guard.must_roll_back:
+            return self._roll_back(step)
+        self._validate(step)
+        return step
+
+    def _validate(self, step: int) -> None:
         found = self.job.validation.measure(self.model, self.fabric.device)
         self._report_validation(found, step)
+        before = self.stopping.best
         best = self.stopping.improved(found.figure)
         if self.stopping.exhausted(step / self.job.steps):
             self.finished = True
@@ -187,7 +193,16 @@ class Trainer:
                 "T21",
                 f"Stopped early: no better validation figure for {self.stopping.waited} epochs",
             )
-        self._save(step, best=best)
+        try:
+            self._save(step, best=best)
+        except SystemError_ as error:  # there may be room again; until then nothing is lost
+            self.stopping.best = before  # what the disk holds is still the best there is
+            self.job.reporter.alert(
+                "warning",
+                "T26",
+                f"{error.what}; training goes on and saves again after the next epoch. "
+                f"Until then a resumed run would go on from step {self._safe}",
+            )
 
     def _report_validation(self, found: Validated, step: int) -> None:
         epoch = step / self.job.batches.steps_per_epoch
@@ -209,6 +224,7 @@ class Trainer:
             "finished": self.finished,
         }
         self.job.checkpoints.save(state, step, best=best)
+        self._safe = step
         self.job.reporter.checkpoint(step, "best" if best else "last")
 
     def _resume(self) -> int:
@@ -223,6 +239,7 @@ class Trainer:
                 f"training goes on from the one before it, of step {loaded.step}",
             )
         self._restore(loaded)
+        self._safe = loaded.step
         return loaded.step
 
     def _restore(self, loaded: Loaded) -> None:

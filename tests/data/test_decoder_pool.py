@@ -91,6 +91,7 @@ def _kill_workers(pool: DecoderPool, sent: signal.Signals, times: int) -> None:
 def test_case_25_a_crash_is_forgiven_once_and_costs_one_file(
     files: list[tuple[str, Path]], slow: Path, times: int, lost: list[str]
 ) -> None:
+    """Case 62: the processes that there are, those that decode."""
     with DecoderPool(1, SMALL) as pool:
         killer = threading.Thread(target=_kill_workers, args=(pool, signal.SIGABRT, times))
         killer.start()

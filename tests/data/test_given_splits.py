@@ -125,6 +125,7 @@ def test_a_leaking_division_is_refused_with_a_list(
 
 
 def test_a_division_without_a_class_is_refused(table: pd.DataFrame) -> None:
+    """Case 49."""
     shown = table["labels"].str[0] == "b"
     table.loc[shown & (table["proposed_split"] == "validation"), "proposed_split"] = "train"
     with pytest.raises(SplitError, match=r"T03.*validation part \(b\)"):

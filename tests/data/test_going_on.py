@@ -216,6 +216,7 @@ def test_a_new_label_table_decodes_nothing(
 def test_pixels_that_rotted_are_not_taken_over(
     source: Path, workspace: Path, decoded: list[str], write_picture: Callable[..., Path]
 ) -> None:
+    """Case 64."""
     first = read(source, workspace)
     pixels = workspace / "datasets" / first.id / "pixels.npy"
     content = bytearray(pixels.read_bytes())

@@ -110,6 +110,7 @@ def test_findings_are_stratified() -> None:
 
 
 def test_impossible_divisions_are_named() -> None:
+    """Cases 45 and 46."""
     with pytest.raises(SplitError, match="T01"):
         split_images(images(20, 1, ("a",)), Task.MULTICLASS, SplitSettings())
     table = images(20)
@@ -119,6 +120,7 @@ def test_impossible_divisions_are_named() -> None:
 
 
 def test_a_wrong_split_is_found() -> None:
+    """Case 50."""
     table = images()
     divided = split_images(table, Task.MULTICLASS, SplitSettings()).applied(table)
     first = divided.index[divided["split"] == "train"][0]

@@ -63,6 +63,7 @@ def whole(desk: Desk) -> dict[str, torch.Tensor]:
 def test_killed_anywhere_it_resumes_to_the_same_weights(
     desk: Desk, whole: dict[str, torch.Tensor], seed: int
 ) -> None:
+    """Case 51."""
     run = start(desk)
     chance = random.Random(seed)
     if seed % 4 == 3:  # while saving: the temporary file is there
@@ -88,6 +89,7 @@ def test_killed_anywhere_it_resumes_to_the_same_weights(
 def test_truncated_newest_checkpoint_is_said_and_survived(
     desk: Desk, whole: dict[str, torch.Tensor]
 ) -> None:
+    """Case 52."""
     run = start(desk)
     wait_until(run, lambda events: sum(e["type"] == "checkpoint" for e in events) >= 2)
     kill(run)
@@ -102,6 +104,7 @@ def test_truncated_newest_checkpoint_is_said_and_survived(
 
 
 def test_stop_is_quick_and_resume_goes_on(desk: Desk, whole: dict[str, torch.Tensor]) -> None:
+    """Case 63."""
     run = start(desk)
     wait_until(run, lambda events: any(e["type"] == "checkpoint" for e in events))
     desk.call("stop", run.id)
@@ -135,6 +138,7 @@ def test_the_second_run_waits_and_says_for_what(desk: Desk) -> None:
 
 
 def test_resume_is_refused_when_the_images_changed(desk: Desk) -> None:
+    """Case 65."""
     run = start(desk, epochs=400)
     wait_until(run, lambda events: any(e["type"] == "checkpoint" for e in events))
     kill(run)
@@ -148,6 +152,7 @@ def test_resume_is_refused_when_the_images_changed(desk: Desk) -> None:
 
 
 def test_resume_is_refused_when_the_request_was_edited(desk: Desk) -> None:
+    """Case 65."""
     run = start(desk, epochs=400)
     wait_until(run, lambda events: any(e["type"] == "checkpoint" for e in events))
     kill(run)

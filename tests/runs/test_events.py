@@ -201,6 +201,7 @@ def test_full_disk_costs_scalars_but_not_the_work(
 
 
 def test_read_only_folder_is_a_sentence(tmp_path: Path) -> None:
+    """Case 54: the log is opened before anything is computed."""
     with pytest.raises(SystemError_, match="E01"):
         EventWriter(RunFolder(tmp_path / "missing"), attempt=1)
 

@@ -128,6 +128,7 @@ def test_zombie_is_interrupted(store: RunStore, config: RunConfig, wait_for) -> 
 
 
 def test_another_process_with_the_same_number_is_no_worker(store: RunStore, config) -> None:
+    """Case 60."""
     run = store.create(config)
     me = this_process()
     assert me.is_alive()
@@ -242,6 +243,7 @@ def test_worker_ignores_thread_settings_of_its_launcher(
 
 
 def test_clock_set_back_changes_no_duration(running: RunFolder, wait_for) -> None:
+    """Case 61."""
     wait_for(lambda: len(read_events(running.events)) > 20)
     times = [event["elapsed_s"] for event in read_events(running.events)[1:]]
     assert times == sorted(times)

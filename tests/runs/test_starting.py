@@ -74,6 +74,7 @@ def finished(store: RunStore, wait_for: WaitFor) -> Callable[[RunConfig], RunFol
 
 
 def test_pressed_twice_it_is_one_run(store: RunStore, config: RunConfig) -> None:
+    """Case 59."""
     first = start_run(store, config, SLOW)
     second = start_run(store, config.model_copy(update={"name": "other name"}), SLOW)
     assert (first.new, second.new) == (True, False)
@@ -92,6 +93,7 @@ def test_pressed_in_many_tabs_at_once_it_is_one_run(store: RunStore, config: Run
 def test_pressed_in_two_servers_it_is_one_run(
     store: RunStore, config: RunConfig, workspace: Path, tmp_path: Path
 ) -> None:
+    """Case 59."""
     file = tmp_path / "config.json"
     file.write_text(config.to_json(), encoding="utf-8")
     command = [sys.executable, "-c", ANOTHER_SERVER, str(workspace), str(file), *SLOW]

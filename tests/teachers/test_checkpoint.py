@@ -86,10 +86,12 @@ def refusal(spec: TeacherSpec, cache: Path) -> ModelError:
 
 
 def test_missing_file(tmp_path: Path) -> None:
+    """Case 57."""
     assert refusal(spec_for(tmp_path / "no.safetensors"), tmp_path).code == "M20"
 
 
 def test_another_file_than_described(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    """Case 57."""
     assert refusal(spec_for(saved(tmp_path, state), sha256="0" * 64), tmp_path).code == "M21"
 
 
@@ -135,6 +137,7 @@ def test_compressed_archive_is_refused(tmp_path: Path) -> None:
 def test_names_that_do_not_match_are_never_ignored(
     tmp_path: Path, state: dict[str, torch.Tensor]
 ) -> None:
+    """Case 57."""
     renamed = {f"body.{number}.w": tensor for number, tensor in enumerate(state.values())}
     error = refusal(spec_for(saved(tmp_path, renamed)), tmp_path)
     assert error.code == "M23"
@@ -143,6 +146,7 @@ def test_names_that_do_not_match_are_never_ignored(
 
 
 def test_not_finite(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    """Case 57."""
     broken = dict(state)
     broken["conv1.0.weight"] = torch.full_like(broken["conv1.0.weight"], torch.nan)
     assert refusal(spec_for(saved(tmp_path, broken)), tmp_path).code == "M24"

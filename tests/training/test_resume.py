@@ -55,6 +55,7 @@ def test_stopped_and_resumed_mid_epoch_or_between(
 def test_damaged_newest_checkpoint_is_noticed_and_the_one_before_used(
     bench: Bench, tmp_path: Path, uninterrupted: dict[str, torch.Tensor]
 ) -> None:
+    """Case 52."""
     reporter = ListReporter()
     session = bench.session(tmp_path, bench.config(), reporter)
     reporter.steps, reporter._stop_after = 0, 7
@@ -83,6 +84,7 @@ def test_damaged_best_checkpoint_is_made_anew(bench: Bench, tmp_path: Path) -> N
 
 
 def test_one_flipped_byte_is_noticed(bench: Bench, tmp_path: Path) -> None:
+    """Case 52."""
     folder = CheckpointFolder(tmp_path)
     for step in (1, 2):
         folder.save({"model": {"w": torch.full((50,), float(step))}}, step)
@@ -96,6 +98,7 @@ def test_one_flipped_byte_is_noticed(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_only_named_checkpoints_are_kept(tmp_path: Path) -> None:
+    """Case 61: by step, whatever the clock says."""
     folder = CheckpointFolder(tmp_path)
     for step in range(1, 6):
         folder.save({"step": step}, step, best=step == 2)
@@ -124,6 +127,7 @@ def test_nothing_saved_yet(tmp_path: Path) -> None:
 def test_a_loss_that_is_no_number_never_reaches_the_weights(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Case 56."""
     session = bench.session(tmp_path, bench.config("student_only", epochs=2))
     trainer, _ = session.trainer(reporter := ListReporter())
     real = trainer.job.batches.batch
@@ -145,6 +149,7 @@ def test_a_loss_that_is_no_number_never_reaches_the_weights(
 def test_a_loss_that_stays_no_number_goes_back_twice_then_ends(
     bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Case 56."""
     session = bench.session(tmp_path, bench.config("student_only", epochs=12))
     trainer, _ = session.trainer(reporter := ListReporter())
     real = trainer.job.batches.batch

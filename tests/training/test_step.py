@@ -142,6 +142,8 @@ def test_batches_made_ahead_are_the_same(bench: Bench, tmp_path: Path) -> None:
 
 
 def test_what_goes_wrong_ahead_is_said_in_its_step() -> None:
+    """Case 62: no loader process can be killed, because batches are made on a thread."""
+
     def make(step: int) -> Batch:
         if step:
             raise TrainingError("T99", "A picture is gone")

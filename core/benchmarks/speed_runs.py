@@ -1,0 +1,149 @@
+"""Whole runs, reckoned from three timed epochs and timed passes of the teacher."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+import torch
+
+from core.benchmarks.speed_pair import BATCH, EPOCHS, VIEWS, Bench
+from core.benchmarks.speed_steps import Seconds, timed
+from core.data.augment import apply_views, draw_views
+from core.errors import TrainingError
+from core.teachers.features import FeatureRequest, build_store
+from core.training.loop import Trainer
+from core.types import Reporter, SilentReporter, SplitName
+
+TIMED_EPOCHS = 3
+PASSES = 2
+
+
+@dataclass(frozen=True)
+class TeacherPass:
+    """What the teacher costs, in seconds.
+
+    Attributes:
+        bare: One pass over the training images, from views in memory to feature maps.
+        stored: One view of the training images and the clean validation images, from the cache to
+            the disk.
+        images: Training images.
+        clean: Validation images.
+    """
+
+    bare: float
+    stored: float
+    images: int
+    clean: int
+
+    def store(self, views: int) -> float:
+        """Seconds to fill a store of that many views."""
+        each = self.stored / (self.images + self.clean)
+        return each * (views * self.images + self.clean)
+
+
+def time_teacher(bench: Bench, student: str, reporter: Reporter) -> TeacherPass:
+    """Time the teacher alone and the filling of a store, in turns."""
+    reporter.phase("bench", "Timing the teacher")
+    request = bench.session(student, "rd", 1, "rd").request
+    if request is None:
+        raise TrainingError("T06", "RD needs a teacher")
+    request = replace(request, views=1)
+    pictures = bare_pictures(bench)
+    bare, stored = [], []
+    for turn in range(PASSES):
+        bare.append(timed(partial(bare_pass, bench, pictures)))
+        folder = bench.folder / f"pass-{turn}"
+        stored.append(timed(partial(_fill, bench, request, folder)))
+        reporter.progress(turn + 1, PASSES)
+    return TeacherPass(
+        statistics.median(bare), statistics.median(stored), len(request.train),
+        len(request.validation),
+    )  # fmt: skip
+
+
+def bare_pictures(bench: Bench) -> list[torch.Tensor]:
+    """A view of every training image at the teacher's size, in batches in memory."""
+    frame = bench.dataset.part(SplitName.TRAIN)
+    pictures = bench.cache.values(frame["row"].to_numpy())
+    drawn = draw_views(0, frame["image"].tolist(), [0] * len(frame), "light")
+    shown = apply_views(pictures, drawn, bench.teacher.spec.image_px)
+    return list(torch.split(shown.to(bench.teacher.mean.device), BATCH))
+
+
+def bare_pass(bench: Bench, pictures: list[torch.Tensor]) -> None:
+    """The teacher on every batch, and nothing else."""
+    for batch in pictures:
+        bench.teacher(batch)
+
+
+def time_epochs(trainers: dict[str, Trainer], reporter: Reporter) -> Seconds:
+    """Seconds of the steps of whole epochs, and (``NAME/end``) of validating and saving.
+
+    The kinds take turns, epoch by epoch. The end of an epoch is not timed for ``online``: a teacher
+    in the loop need not look at validation images, so RD's end counts for it too.
+    """
+    seconds: Seconds = {name: [] for name in trainers}
+    for name in trainers:
+        if name != "online":
+            seconds[f"{name}/end"] = []
+    reached = dict.fromkeys(trainers, 0)
+    for epoch in range(TIMED_EPOCHS):
+        for name, trainer in trainers.items():
+            first, count = reached[name], trainer.job.batches.steps_per_epoch
+            seconds[name].append(timed(partial(_steps, trainer, first, count)))
+            reached[name] = first + count
+            if name != "online":
+                end = timed(partial(trainer.end_epoch, first + count))
+                seconds[f"{name}/end"].append(end)
+        reporter.progress(epoch + 1, TIMED_EPOCHS)
+    return seconds
+
+
+def reckon(seconds: Seconds, teacher: TeacherPass) -> dict[str, float]:
+    """Seconds of a run with the store, of the ideal one, and of one with the teacher in the loop.
+
+    The ideal is a run of the student alone and `VIEWS` passes of the bare teacher over the training
+    images; that the store also holds the clean validation images counts against us.
+    """
+    median = {name: statistics.median(found) for name, found in seconds.items()}
+    ends = median["rd/end"]
+    return {
+        "run": EPOCHS * (median["rd"] + ends) + teacher.store(VIEWS),
+        "ideal": EPOCHS * (median["student_only"] + median["student_only/end"])
+        + VIEWS * teacher.bare,
+        "online": EPOCHS * (median["online"] + ends),
+    }
+
+
+def run_in_full(bench: Bench, student: str, reporter: Reporter) -> dict[str, float]:
+    """Seconds of a real run of `EPOCHS` epochs with a store of `VIEWS` views, and of the ideal."""
+    reporter.phase("bench", f"A whole run of {student}")
+    place = replace(bench, folder=bench.folder / "full")
+    (place.folder / student).mkdir(parents=True, exist_ok=True)
+    measured = (bench.folder / f"{student}.json").read_bytes()
+    (place.folder / f"{student}.json").write_bytes(measured)
+    pictures = bare_pictures(bench)
+    found = {
+        "ideal": timed(
+            lambda: place.session(student, "student_only", VIEWS, "student_only").train()
+        )
+    }
+    reporter.progress(1, 3)
+    found["ideal"] += sum(timed(partial(bare_pass, bench, pictures)) for _ in range(VIEWS))
+    reporter.progress(2, 3)
+    found["run"] = timed(lambda: place.session(student, "rd", VIEWS, "rd").train())
+    reporter.progress(3, 3)
+    return found
+
+
+def _steps(trainer: Trainer, first: int, count: int) -> None:
+    for step in range(first, first + count):
+        trainer.step(step)
+
+
+def _fill(bench: Bench, request: FeatureRequest, folder: Path) -> None:
+    folder.mkdir()
+    build_store(bench.teacher, bench.cache, request, folder, SilentReporter())
