@@ -169,7 +169,11 @@ class Schedule(Settings):
 class MethodSettings(Settings):
     """Which losses are combined, and how strongly."""
 
-    name: str = Field("rd", description="A method: 'rd', 'drd' or 'student_only'.")
+    name: str = Field(
+        "rd",
+        description="A method: 'rd', 'drd', 'student_only', 'kd', 'hint', 'sp', 'rkd', 'dist' or "
+        "'cka_only'.",
+    )
     hybrid: Schedule = Field(
         Schedule(), description="Task loss on the reprogrammed teacher's logits."
     )
@@ -182,6 +186,34 @@ class MethodSettings(Settings):
     temperature: float = Field(1.0, gt=0, le=20, description="Temperature of the divergence.")
     detach_hybrid: bool = Field(
         False, description="Stop the divergence's gradient at the reprogrammed teacher's logits."
+    )
+    # 0.9 and 4 are what mdistiller and RepDistiller use
+    kd: Fraction = Field(
+        0.9,
+        description="With 'kd': share of the teacher's answers in the loss; the labels' is the "
+        "rest.",
+    )
+    kd_temperature: float = Field(
+        4.0, gt=0, le=20, description="With 'kd': temperature at which answers are compared."
+    )
+    hint: Weight = Field(
+        1.0, description="With 'hint': weight of the relative error of predicted features."
+    )
+    sp: Weight = Field(
+        100.0, description="With 'sp': weight of the difference between the tables of similarities."
+    )
+    rkd_distance: Weight = Field(
+        25.0, description="With 'rkd': weight of the differences between distances."
+    )
+    rkd_angle: Weight = Field(
+        50.0, description="With 'rkd': weight of the differences between angles."
+    )
+    # 1 and 1 are the paper's for large sets of images
+    dist: Weight = Field(
+        1.0, description="With 'dist': weight of the two correlations of the answers."
+    )
+    dist_temperature: float = Field(
+        1.0, gt=0, le=20, description="With 'dist': temperature of the answers."
     )
 
 

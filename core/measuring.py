@@ -16,7 +16,7 @@ from torch import Tensor
 from core.config import DeviceSettings, MethodSettings
 from core.data.augment import apply_views, draw_views
 from core.measures import Setting
-from core.objectives.base import OBJECTIVES, StepOutputs
+from core.objectives.base import OBJECTIVES
 from core.objectives.methods import find_method, teacher_taps
 from core.students.base import build_student
 from core.students.cost import measure_module
@@ -24,6 +24,7 @@ from core.students.spec import STUDENTS
 from core.teachers.base import Teacher, build_network
 from core.teachers.checkpoint import load_teacher
 from core.teachers.spec import TeacherSpec
+from core.training.batches import Batch
 from core.training.device import Chosen, choose_accelerator, make_fabric
 from core.training.handlers import decay_groups
 from core.training.model import DistillationModel
@@ -117,16 +118,12 @@ def _time_steps(
     def train(count: int) -> None:
         images = _views(count, setting, setting.image_px).to(fabric.device)
         features = [torch.rand(count, *shape).to(fabric.device) for shape in maps]
+        targets = torch.arange(count, device=fabric.device) % setting.classes
+        answers = torch.rand(count, setting.classes).to(fabric.device)
+        weights = torch.ones(setting.classes, device=fabric.device)
         passes = model.unpack(wrapped(images, features))
-        outputs = StepOutputs(
-            task=Task.MULTICLASS,
-            targets=torch.arange(count, device=fabric.device) % setting.classes,
-            class_weights=torch.ones(setting.classes, device=fabric.device),
-            logits=passes.logits,
-            hybrid=passes.hybrid,
-            student=passes.student,
-            reprogrammed=passes.reprogrammed,
-        )
+        seen = Batch(images, targets, features, answers)
+        outputs = passes.beside(seen, Task.MULTICLASS, weights)
         names = find_method(setting.method).terms
         terms = [OBJECTIVES.get(name)(outputs, MethodSettings()) for name in names]
         stepper.zero_grad(set_to_none=True)

@@ -94,6 +94,7 @@ class Job:
         from core.data.manifest import save_manifest
         from core.data.split import check_split, split_images
         from core.importing import intact_dataset, split_facts
+        from core.objectives.methods import require_suitable
 
         dataset = intact_dataset(config, self._workspace, self.writer)
         positive = config.evaluation.positive_class
@@ -103,6 +104,7 @@ class Job:
                 f"There is no class {positive!r} to be the positive one",
                 todo=f"The classes are {', '.join(dataset.classes)}.",
             )
+        require_suitable(config.method.name, dataset.task, len(dataset.classes))
         split = split_images(dataset.images, dataset.task, config.split)
         dataset = dataset.with_images(split.applied(dataset.images))
         for note in (*dataset.notes, *split.notes):
@@ -206,6 +208,7 @@ class Job:
             checkpoints=self.run.checkpoints,
             device=self.run.path / "device.json",
             views=self.run.path / "views.json",
+            probe=self.run.path / "probe.safetensors",
         )
         cache = PixelCache(dataset.folder)
         return prepare(config, dataset, cache, teacher, places, self.writer)
@@ -216,9 +219,7 @@ class Job:
 
         if session.features is None:
             return
-        self.writer.phase("probe", "Fitting the teacher's linear probe")
         probe = fit_session_probe(session)
-        probe.save(self.run.path / "probe.safetensors")
         card = self.run.path / "teacher.json"
         area = probe.cross_validated if math.isfinite(probe.cross_validated) else None
         write_json(card, read_json(card) | {"probe": {"cross_validated": area}})

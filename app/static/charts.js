@@ -44,6 +44,12 @@ const TEXT = {
     'loss/hybrid': 'reprogrammed teacher against the labels',
     'loss/agreement': 'student against the reprogrammed teacher',
     'loss/cka': 'unlikeness of features',
+    'loss/kd': 'student against the teacher’s probe',
+    'loss/dist': 'ranking of classes and images',
+    'loss/hint': 'error in predicting the teacher’s features',
+    'loss/sp': 'which images look alike',
+    'loss/rkd_distance': 'distances between images',
+    'loss/rkd_angle': 'angles between images',
     'validation/loss': 'validation images',
   },
 };

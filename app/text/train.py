@@ -30,7 +30,10 @@ GROUPS: Final = {
 }
 
 METHOD: Final = "How the student is taught"
-METHOD_WORDS: Final = "With the teacher at the last stage, at every stage, or not at all."
+METHOD_WORDS: Final = (
+    "Reprogramming is what Bedside is for; the others are there to be compared with it, on the "
+    "same images and views."
+)
 
 ELSEWHERE: Final = frozenset({"teacher.name", "student.name"})  # chosen on Models
 

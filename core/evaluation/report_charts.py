@@ -23,6 +23,12 @@ LOSSES = {
     "loss/hybrid": "reprogrammed teacher against the labels",
     "loss/agreement": "student against the reprogrammed teacher",
     "loss/cka": "similarity of features (CKA)",
+    "loss/kd": "student against the teacher's probe",
+    "loss/dist": "ranking of classes and images by the teacher's probe",
+    "loss/hint": "error in predicting the teacher's features",
+    "loss/sp": "which images look alike",
+    "loss/rkd_distance": "distances between images",
+    "loss/rkd_angle": "angles between images",
     "validation/loss": "validation",
 }
 CKAS = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
@@ -16,6 +16,8 @@ from core.types import Task
 class StepOutputs:
     """Everything a loss may look at, all in float32.
 
+    What a method does not use (`methods.Method.uses`) is not computed: those lists are empty.
+
     Attributes:
         task: One class per image, or any number of findings.
         targets: ``[B]`` int64 class indices, or ``[B, C]`` float32 in {0, 1}.
@@ -25,15 +27,24 @@ class StepOutputs:
             finished by the student's later stages and its classifier.
         student: For each stage in use, the student's map averaged over space, ``[B, C_i]``.
         reprogrammed: For each stage in use, phi's map averaged over space, ``[B, C_i]``.
+        maps: For each stage in use, the student's map as it is, ``[B, C_i, H_i, W_i]``.
+        regressed: For each stage in use, the student's map brought to the teacher's channels and
+            grid, ``[B, C_t, h, w]``.
+        teacher: For each stage in use, the frozen teacher's map, ``[B, C_t, h, w]``.
+        answers: ``[B, C]`` logits of the teacher's linear probe for the same views.
     """
 
     task: Task
     targets: Tensor
     class_weights: Tensor
     logits: Tensor
-    hybrid: list[Tensor]
-    student: list[Tensor]
-    reprogrammed: list[Tensor]
+    hybrid: list[Tensor] = field(default_factory=list)
+    student: list[Tensor] = field(default_factory=list)
+    reprogrammed: list[Tensor] = field(default_factory=list)
+    maps: list[Tensor] = field(default_factory=list)
+    regressed: list[Tensor] = field(default_factory=list)
+    teacher: list[Tensor] = field(default_factory=list)
+    answers: Tensor | None = None
 
 
 class Objective(Protocol):

@@ -88,13 +88,17 @@ class UnbiasedCka:
 
 
 class CkaObjective:
-    """L_CKA = -CKA(phi(f_t), f_s), averaged over the stages in use."""
+    """L_CKA = -CKA(phi(f_t), f_s), or -CKA(f_t, f_s) where nothing is reprogrammed.
+
+    Averaged over the stages in use.
+    """
 
     def __call__(self, outputs: StepOutputs, settings: MethodSettings) -> Tensor | None:
         """1 - CKA, whose gradient is that of -CKA; nothing below eight images."""
         if len(outputs.logits) < FEWEST:
             return None
-        pairs = zip(outputs.reprogrammed, outputs.student, strict=True)
+        targets = outputs.reprogrammed or [found.mean((2, 3)) for found in outputs.teacher]
+        pairs = zip(targets, outputs.student, strict=True)
         return 1 - torch.stack([cka_biased(phi, own) for phi, own in pairs]).mean()
 
     def weight(self, settings: MethodSettings, progress: float) -> float:

@@ -1,4 +1,4 @@
-"""Methods by name: which objectives, at which of the student's stages."""
+"""Methods by name: which objectives, at which of the student's stages. Needs no torch."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from core.errors import ConfigError
+from core.types import Task
+
+Use = Literal["hybrid", "maps", "regressed", "probe"]
 
 
 @dataclass(frozen=True)
@@ -16,18 +19,29 @@ class Method:
         title: Name for people.
         about: One sentence for a physician.
         terms: Names of the objectives.
-        stages: Stages at which the teacher is reprogrammed.
+        stages: Stages at which the teacher is looked at.
+        uses: What a step computes for the terms besides the student's own pass: the hybrid passes
+            of the reprogrammed teacher, the student's maps as they are or regressed to the
+            teacher's, the teacher's answers by its linear probe.
+        fewest_classes: One class per image and at least so many of them; 0 takes findings too.
     """
 
     title: str
     about: str
     terms: tuple[str, ...]
     stages: Literal["none", "last", "all"]
+    uses: tuple[Use, ...] = ()
+    fewest_classes: int = 0
 
     @property
     def needs_teacher(self) -> bool:
         """Whether a step uses the teacher's features."""
         return self.stages != "none"
+
+    @property
+    def reprograms(self) -> bool:
+        """Whether the teacher's maps go through phi and the student's later stages."""
+        return "hybrid" in self.uses
 
 
 METHODS = {
@@ -36,18 +50,63 @@ METHODS = {
         "The student learns from your labels and from the teacher's view of each image.",
         ("task", "hybrid", "agreement", "cka"),
         "last",
+        ("hybrid",),
     ),
     "drd": Method(
         "Deep Reprogramming Distillation",
         "As Reprogramming Distillation, at every stage of the student; slower.",
         ("task", "hybrid", "agreement", "cka"),
         "all",
+        ("hybrid",),
     ),
     "student_only": Method(
         "Student only",
         "The student learns from your labels alone; the yardstick for everything else.",
         ("task",),
         "none",
+    ),
+    "kd": Method(
+        "Knowledge Distillation",
+        "The student learns to answer as the teacher does, once that has been fitted to your "
+        "labels with one linear layer.",
+        ("task", "kd"),
+        "last",
+        ("probe",),
+    ),
+    "hint": Method(
+        "Hint (FitNets)",
+        "The student's features are trained to predict the teacher's, place by place.",
+        ("task", "hint"),
+        "last",
+        ("regressed",),
+    ),
+    "sp": Method(
+        "Similarity-Preserving Distillation",
+        "Images that look alike to the teacher should look alike to the student.",
+        ("task", "sp"),
+        "last",
+        ("maps",),
+    ),
+    "rkd": Method(
+        "Relational Distillation",
+        "The distances and angles between images should be the teacher's.",
+        ("task", "rkd_distance", "rkd_angle"),
+        "last",
+    ),
+    "dist": Method(
+        "DIST",
+        "The student's answers should rank classes and images as the teacher's do; for three "
+        "classes or more.",
+        ("task", "dist"),
+        "last",
+        ("probe",),
+        fewest_classes=3,
+    ),
+    "cka_only": Method(
+        "CKA only",
+        "The student's features are drawn towards the teacher's own, without reprogramming them.",
+        ("task", "cka"),
+        "last",
     ),
 }
 
@@ -65,8 +124,26 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
+def require_suitable(name: str, task: Task, classes: int) -> None:
+    """Refuse a method that is undefined for these labels.
+
+    Raises:
+        ConfigError: C18, it needs one class per image, and more classes than there are.
+    """
+    method = find_method(name)
+    if method.fewest_classes and (task is Task.MULTILABEL or classes < method.fewest_classes):
+        there = "several findings" if task is Task.MULTILABEL else f"{classes} classes"
+        raise ConfigError(
+            "C18",
+            f"{method.title} compares how {method.fewest_classes} classes or more are ranked, and "
+            f"these images have {there}",
+            item=name,
+            todo="Choose another method, such as 'kd' or 'rd'.",
+        )
+
+
 def stages_in_use(method: Method, stages: int) -> list[int]:
-    """Indices of the stages at which a method reprograms the teacher."""
+    """Indices of the stages at which a method looks at the teacher."""
     return {"none": [], "last": [stages - 1], "all": list(range(stages))}[method.stages]
 
 

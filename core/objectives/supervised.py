@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from core.config import MethodSettings
 from core.objectives.base import OBJECTIVES, StepOutputs
+from core.objectives.methods import find_method
 from core.types import Task
 
 
@@ -28,15 +29,15 @@ def task_loss(logits: Tensor, outputs: StepOutputs) -> Tensor:
 
 
 class Supervised:
-    """The task loss of the student's own pass; its weight is 1 throughout."""
+    """The task loss of the student's own pass."""
 
     def __call__(self, outputs: StepOutputs, settings: MethodSettings) -> Tensor:
         """Task loss of the student's logits."""
         return task_loss(outputs.logits, outputs)
 
     def weight(self, settings: MethodSettings, progress: float) -> float:
-        """Always 1; the other weights are relative to it."""
-        return 1.0
+        """1, to which the other weights are relative; with KD what that leaves to the labels."""
+        return 1 - settings.kd if "kd" in find_method(settings.name).terms else 1.0
 
 
 OBJECTIVES.register("task", __name__)(Supervised())

@@ -46,8 +46,11 @@ class LinearProbe:
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """``[N, C]`` probabilities for ``[N, D]`` features."""
-        logits = (features - self.mean) / self.scale @ self.weights.T + self.bias
-        return _probabilities(logits, self.task)
+        return _probabilities(self.logits(features), self.task)
+
+    def logits(self, features: np.ndarray) -> np.ndarray:
+        """``[N, C]`` logits for ``[N, D]`` features."""
+        return np.asarray((features - self.mean) / self.scale @ self.weights.T + self.bias)
 
     def save(self, file: Path) -> None:
         """Write the probe as safetensors."""

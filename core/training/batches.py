@@ -5,7 +5,7 @@ Everything is a function of (seed, epoch, image id) or (seed, step); nothing is 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from core.data.cache import PixelCache
 from core.data.manifest import Dataset
 from core.errors import TrainingError
 from core.teachers.features import Features
+from core.teachers.probe import LinearProbe
 from core.training.pictures import Pictures
 from core.types import SplitName, Task
 
@@ -31,16 +32,19 @@ class Batch:
         images: ``[B, C, S, S]`` float32 in [0, 1], the view the student sees.
         targets: ``[B]`` int64 or ``[B, C]`` float32.
         teacher_maps: For each stage in use, the teacher's map of the same view; may be empty.
+        answers: ``[B, C]`` logits of the teacher's linear probe for the same view, if it has one.
     """
 
     images: Tensor
     targets: Tensor
     teacher_maps: list[Tensor]
+    answers: Tensor | None = None
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:
         """All of it."""
-        return (self.images, self.targets, *self.teacher_maps)
+        answers = () if self.answers is None else (self.answers,)
+        return (self.images, self.targets, *answers, *self.teacher_maps)
 
     def pinned(self) -> Batch:
         """The same, what is in ordinary memory moved to where a graphics card can fetch it."""
@@ -56,13 +60,16 @@ class Batch:
         if count == 1:
             return [self]
         pieces = [tensor.tensor_split(count) for tensor in self.tensors]
-        return [
-            Batch(images, targets, maps) for images, targets, *maps in zip(*pieces, strict=True)
-        ]
+        return [self._made_of(tensors) for tensors in zip(*pieces, strict=True)]
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        images, targets, *maps = map(change, self.tensors)
-        return Batch(images, targets, maps)
+        return self._made_of(map(change, self.tensors))
+
+    def _made_of(self, tensors: Iterable[Tensor]) -> Batch:
+        """A batch with the same parts as this one."""
+        images, targets, *rest = tensors
+        answers = None if self.answers is None else rest.pop(0)
+        return Batch(images, targets, rest, answers)
 
 
 class TrainingBatches:
@@ -76,6 +83,7 @@ class TrainingBatches:
         features: The teacher's features, or nothing for a method without a teacher, which then
             gets a fresh view of each image in every epoch.
         device: Where the networks are.
+        probe: The teacher's linear probe, for a method that learns from its answers.
 
     Raises:
         TrainingError: There are fewer than two training images (T05).
@@ -89,12 +97,14 @@ class TrainingBatches:
         image_px: int,
         features: Features | None,
         device: torch.device,
+        probe: LinearProbe | None = None,
     ) -> None:
         self._frame = dataset.part(SplitName.TRAIN)
         self._ids = self._frame["image"].to_numpy()
         self._targets = torch.from_numpy(dataset.targets(self._frame))
         self._settings = settings
         self._features = features
+        self._probe = probe
         if len(self._frame) < 2:
             raise TrainingError(
                 "T05",
@@ -132,7 +142,13 @@ class TrainingBatches:
             self._pictures.seen(positions, drawn),
             self._targets[torch.from_numpy(positions)],
             maps,
+            self._answers(maps),
         )
+
+    def _answers(self, maps: list[Tensor]) -> Tensor | None:
+        if self._probe is None:
+            return None
+        return torch.from_numpy(self._probe.logits(maps[-1].mean((2, 3)).numpy())).float()
 
 
 def class_weights(frame: pd.DataFrame, dataset: Dataset, balance: bool) -> Tensor:

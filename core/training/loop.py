@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from core.config import RunConfig
 from core.errors import SystemError_, TrainingError
-from core.objectives.base import OBJECTIVES, StepOutputs
+from core.objectives.base import OBJECTIVES
 from core.objectives.cka import FEWEST
 from core.objectives.methods import Method
 from core.training.ahead import Ahead
@@ -208,8 +208,9 @@ class Trainer:
         epoch = step / self.job.batches.steps_per_epoch
         figures = {"validation/auroc": found.auroc, "validation/loss": found.loss}
         if self.job.method.needs_teacher:
-            figures["cka/reprogrammed"] = found.cka_reprogrammed
             figures["cka/teacher"] = found.cka_teacher
+        if self.job.method.reprograms:
+            figures["cka/reprogrammed"] = found.cka_reprogrammed
         for name, value in figures.items():
             self.job.reporter.metric(name, value, step=step, epoch=epoch)
 
@@ -288,14 +289,6 @@ def loss_terms(
         Objective name to float32 scalar; a term undefined for this batch is absent.
     """
     passes = model.unpack(wrapped(batch.images, batch.teacher_maps))
-    outputs = StepOutputs(
-        task=job.task,
-        targets=batch.targets,
-        class_weights=job.class_weights.to(batch.images.device),
-        logits=passes.logits,
-        hybrid=passes.hybrid,
-        student=passes.student,
-        reprogrammed=passes.reprogrammed,
-    )
+    outputs = passes.beside(batch, job.task, job.class_weights.to(batch.images.device))
     terms = {name: OBJECTIVES.get(name)(outputs, job.config.method) for name in job.method.terms}
     return {name: term for name, term in terms.items() if term is not None}

@@ -23,14 +23,15 @@ class Reprogram(nn.Module):
         self.grid = grid
         self.end = nn.ReLU() if positive else nn.Identity()
 
-    def fit(self, features: Tensor) -> Tensor:
-        """Average into fewer cells, or interpolate to more."""
-        height, width = features.shape[-2:]
-        if (height, width) == self.grid:
-            return features
-        if height >= self.grid[0] and width >= self.grid[1]:
-            return F.adaptive_avg_pool2d(features, self.grid)
-        return F.interpolate(features, self.grid, mode="bilinear", align_corners=False)
+
+def match_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Bring ``[B, C, h, w]`` to another grid: average into fewer cells, or interpolate to more."""
+    height, width = features.shape[-2:]
+    if (height, width) == grid:
+        return features
+    if height >= grid[0] and width >= grid[1]:
+        return F.adaptive_avg_pool2d(features, grid)
+    return F.interpolate(features, grid, mode="bilinear", align_corners=False)
 
 
 class ResidualReprogram(Reprogram):
@@ -43,15 +44,15 @@ class ResidualReprogram(Reprogram):
     def __init__(self, teacher: int, student: int, grid: tuple[int, int], positive: bool) -> None:
         super().__init__(teacher, student, grid, positive)
         middle = max(16, student // NARROWING)
-        self.reduce = _convolution(teacher, middle, 1)
+        self.reduce = convolution(teacher, middle, 1)
         self.mix = nn.Sequential(
-            nn.ReLU(), _convolution(middle, middle, 3), nn.ReLU(), _convolution(middle, student, 1)
+            nn.ReLU(), convolution(middle, middle, 3), nn.ReLU(), convolution(middle, student, 1)
         )
-        self.shortcut = _convolution(teacher, student, 1)
+        self.shortcut = convolution(teacher, student, 1)
 
     def forward(self, features: Tensor) -> Tensor:
         """``[B, C_t, h, w]`` of the teacher to ``[B, C_s, H, W]`` of the student."""
-        features = self.fit(features)
+        features = match_grid(features, self.grid)
         mapped: Tensor = self.end(self.shortcut(features) + self.mix(self.reduce(features)))
         return mapped
 
@@ -61,18 +62,19 @@ class ProjectorReprogram(Reprogram):
 
     def __init__(self, teacher: int, student: int, grid: tuple[int, int], positive: bool) -> None:
         super().__init__(teacher, student, grid, positive)
-        self.reduce = nn.Sequential(_convolution(teacher, student, 1), nn.ReLU())
+        self.reduce = nn.Sequential(convolution(teacher, student, 1), nn.ReLU())
         self.mix = nn.Sequential(
-            _convolution(student, student, 3), nn.ReLU(), _convolution(student, student, 1)
+            convolution(student, student, 3), nn.ReLU(), convolution(student, student, 1)
         )
 
     def forward(self, features: Tensor) -> Tensor:
         """``[B, C_t, h, w]`` of the teacher to ``[B, C_s, H, W]`` of the student."""
-        mapped: Tensor = self.end(self.mix(self.fit(self.reduce(features))))
+        mapped: Tensor = self.end(self.mix(match_grid(self.reduce(features), self.grid)))
         return mapped
 
 
-def _convolution(inputs: int, outputs: int, size: int) -> nn.Sequential:
+def convolution(inputs: int, outputs: int, size: int) -> nn.Sequential:
+    """A convolution that keeps the grid, and a batch norm."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, padding=size // 2, bias=False), nn.BatchNorm2d(outputs)
     )

@@ -17,7 +17,12 @@ from core.data.cache import PixelCache
 from core.data.manifest import Dataset
 from core.errors import TrainingError
 from core.files import read_json, require_free, write_json
-from core.objectives.methods import find_method, stages_in_use, teacher_taps
+from core.objectives.methods import (
+    find_method,
+    require_suitable,
+    stages_in_use,
+    teacher_taps,
+)
 from core.students.base import Student, build_student
 from core.students.weights import load_initial_weights
 from core.teachers.base import Teacher
@@ -52,12 +57,14 @@ class Places:
         checkpoints: Folder of this run's checkpoints.
         device: File that records what was chosen by measurement.
         views: File that records how many views the disk held.
+        probe: File that keeps the teacher's linear probe.
     """
 
     features: Path
     checkpoints: Path
     device: Path
     views: Path
+    probe: Path
 
 
 @dataclass(frozen=True)
@@ -128,14 +135,15 @@ class Session:
 
     def _job(self, reporter: Reporter) -> TrainJob:
         config, data = self.config, self.dataset
-        side = config.student.image_px
+        side, method = config.student.image_px, find_method(config.method.name)
+        probe = fit_session_probe(self) if "probe" in method.uses else None
         return TrainJob(
             config=config,
-            method=find_method(config.method.name),
+            method=method,
             task=data.task,
             class_weights=class_weights(data.part(SplitName.TRAIN), data, config.train.balance),
             batches=TrainingBatches(
-                data, self.cache, config.train, side, self.features, self._device
+                data, self.cache, config.train, side, self.features, self._device, probe
             ),
             validation=Validation(data, self.cache, side, self.features),
             checkpoints=CheckpointFolder(self.places.checkpoints),
@@ -164,7 +172,9 @@ def prepare(
     Raises:
         Stopped: The reporter asked to stop.
         SystemError_: The disk is too small.
+        ConfigError: C18, the method is undefined for these labels.
     """
+    require_suitable(config.method.name, dataset.task, len(dataset.classes))
     student = initial_student(config, len(dataset.classes))
     weights = sum(tensor.nbytes for tensor in student.parameters())
     require_free(places.checkpoints, CHECKPOINTS * STATE * weights, "The training's state")
@@ -195,12 +205,18 @@ def initial_student(config: RunConfig, classes: int) -> Student:
 def fit_session_probe(session: Session) -> LinearProbe:
     """The linear probe on the very features that training uses; sees the training images alone.
 
+    It is fitted once and kept, so that a resumed run learns from the same answers.
+
     Raises:
         TrainingError: The method has no teacher.
     """
     if session.features is None:
         raise TrainingError("T06", f"The method {session.config.method.name} has no teacher")
-    frame = session.dataset.part(SplitName.TRAIN)
+    data, file = session.dataset, session.places.probe
+    if file.exists():
+        return LinearProbe.load(file, data.task)
+    session.reporter.phase("probe", "Fitting the teacher's linear probe")
+    frame = data.part(SplitName.TRAIN)
     pooled = np.stack(
         [
             np.concatenate(
@@ -214,9 +230,10 @@ def fit_session_probe(session: Session) -> LinearProbe:
             for view in range(session.features.views)
         ]
     )
-    data = session.dataset
     groups = frame["group"].to_numpy()
-    return fit_probe(pooled, data.targets(frame), groups, len(data.classes), data.task)
+    probe = fit_probe(pooled, data.targets(frame), groups, len(data.classes), data.task)
+    probe.save(file)
+    return probe
 
 
 def _request(

@@ -31,7 +31,7 @@ class Validated:
     Attributes:
         auroc: Mean over the classes, one against the rest, of those that have both kinds of images.
         loss: Unweighted task loss.
-        cka_reprogrammed: Unbiased CKA(phi(f_t), f_s) at the last stage.
+        cka_reprogrammed: Unbiased CKA(phi(f_t), f_s) at the last stage, where there is a phi.
         cka_teacher: Unbiased CKA(f_t, f_s), which phi cannot raise.
     """
 
@@ -100,7 +100,8 @@ class Validation:
             if self._features is not None and start < PROBE:
                 found = self._features.clean(np.arange(start, start + len(rows)))[-1].to(device)
                 own = maps[-1].mean((2, 3))
-                reprogrammed.add(model.phi[-1](found).mean((2, 3)), own)
+                for phi in list(model.phi)[-1:]:
+                    reprogrammed.add(phi(found).mean((2, 3)), own)
                 teacher.add(found.mean((2, 3)), own)
         return self._figures(torch.cat(logits), reprogrammed, teacher)
 

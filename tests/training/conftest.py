@@ -34,7 +34,11 @@ class Bench:
 
     def session(self, folder: Path, config: RunConfig, reporter: Reporter | None = None) -> Session:
         places = Places(
-            self.features, folder / "checkpoints", folder / "device.json", folder / "views.json"
+            self.features,
+            folder / "checkpoints",
+            folder / "device.json",
+            folder / "views.json",
+            folder / "probe.safetensors",
         )
         cache = PixelCache(self.dataset.folder)
         return prepare(

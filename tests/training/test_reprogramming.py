@@ -105,7 +105,7 @@ def test_hybrid_loss_reaches_phi_and_never_the_running_statistics(name: str, met
 
 
 def test_every_method_trains_one_epoch(bench: Bench, tmp_path: Path) -> None:
-    for name in METHODS:
+    for name in [name for name, method in METHODS.items() if method.fewest_classes <= 2]:
         session = bench.session(tmp_path / name, bench.config(name, epochs=1))
         assert not session.train().training
 

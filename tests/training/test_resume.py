@@ -52,6 +52,23 @@ def test_stopped_and_resumed_mid_epoch_or_between(
     assert_equal(final_weights(tmp_path), uninterrupted)
 
 
+@pytest.mark.parametrize("method", ["kd", "hint"])
+def test_a_baseline_that_was_stopped_learns_from_the_same_teacher(
+    bench: Bench, tmp_path: Path, method: str
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    bench.session(whole, bench.config(method, epochs=2)).train()
+    reporter = ListReporter()
+    session = bench.session(parts, bench.config(method, epochs=2), reporter)
+    reporter.steps, reporter._stop_after = 0, 3
+    with pytest.raises(Stopped):
+        session.train()
+    torch.manual_seed(12345)
+    bench.session(parts, bench.config(method, epochs=2)).train()
+    assert_equal(final_weights(parts), final_weights(whole))
+    assert (whole / "probe.safetensors").exists() == (method == "kd")
+
+
 def test_damaged_newest_checkpoint_is_noticed_and_the_one_before_used(
     bench: Bench, tmp_path: Path, uninterrupted: dict[str, torch.Tensor]
 ) -> None:

@@ -1,0 +1,38 @@
+"""Hint: the student's map, regressed, against the teacher's.
+
+FitNets, Romero et al. 2015, arXiv 1412.6550.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from core.config import MethodSettings
+from core.objectives.base import OBJECTIVES, StepOutputs
+
+FLOOR = 1e-12
+
+
+class Hint:
+    """L = ||reg(f_s) - f_t||^2 / ||f_t||^2, averaged over the stages in use.
+
+    The paper's mean squared error, in units of the teacher's own mean square: features of one
+    foundation model are a hundred times larger than another's, and one weight has to suit both.
+    """
+
+    def __call__(self, outputs: StepOutputs, settings: MethodSettings) -> Tensor:
+        """Relative squared error; 1 for a regressor that answers 0."""
+        pairs = zip(outputs.regressed, outputs.teacher, strict=True)
+        terms = [
+            (own - teacher).square().mean() / teacher.square().mean().clamp_min(FLOOR)
+            for own, teacher in pairs
+        ]
+        return torch.stack(terms).mean()
+
+    def weight(self, settings: MethodSettings, progress: float) -> float:
+        """Constant."""
+        return settings.hint
+
+
+OBJECTIVES.register("hint", __name__)(Hint())
