@@ -13,6 +13,7 @@ from core.config import RunConfig
 from core.errors import ConfigError
 
 Path = tuple[str, ...]  # ("train", "epochs")
+ABBREVIATIONS = {"cka", "dist", "kd", "rkd", "sp"}
 
 
 def split_path(dotted: str) -> Path:
@@ -54,8 +55,9 @@ def read_values(paths: Sequence[Path], values: Iterable[Any], config: RunConfig)
 
 def field_title(path: Path) -> str:
     """The setting's name for people: ``("train", "learning_rate")`` becomes ``Learning rate``."""
-    words = path[-1].replace("_px", " (px)").replace("_", " ").replace("cka", "CKA")
-    return words[:1].upper() + words[1:]
+    words = path[-1].replace("_px", " (px)").split("_")
+    named = " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
+    return named[:1].upper() + named[1:]
 
 
 def field_at(path: Path) -> FieldInfo:

@@ -6,10 +6,12 @@ Every field carries one sentence; the command line's help and the app's form are
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from core.config_base import Fraction, Settings
+from core.config_method import MethodSettings
 from core.errors import ConfigError
 from core.files import sha256_json
 
@@ -20,17 +22,6 @@ PATHS = (
     "teacher.name",
     "student.weights",
 )  # settings that may name a path
-
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Weight = Annotated[float, Field(ge=0.0, le=1000.0)]
-
-
-class Settings(BaseModel):
-    """Base of every group of settings: unknown names, loose types and later changes are errors."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, validate_default=True, allow_inf_nan=False
-    )
 
 
 class Window(Settings):
@@ -151,69 +142,6 @@ class StudentSettings(Settings):
     image_px: int = Field(224, ge=32, le=1024, description="Side of the student's input picture.")
     weights: str = Field(
         "", description="A file with weights to start from; empty starts from scratch."
-    )
-
-
-class Schedule(Settings):
-    """A weight that falls linearly from `start` to `end` over `over` of the training steps."""
-
-    start: Weight = Field(1.0, description="Weight at the first step.")
-    end: Weight = Field(0.0, description="Weight from the end of the decay on.")
-    over: float = Field(1.0, gt=0, le=1, description="Share of the steps the decay takes.")
-
-    def at(self, progress: float) -> float:
-        """Weight at `progress` in [0, 1] of training."""
-        return self.start + (self.end - self.start) * min(1.0, progress / self.over)
-
-
-class MethodSettings(Settings):
-    """Which losses are combined, and how strongly."""
-
-    name: str = Field(
-        "rd",
-        description="A method: 'rd', 'drd', 'student_only', 'kd', 'hint', 'sp', 'rkd', 'dist' or "
-        "'cka_only'.",
-    )
-    hybrid: Schedule = Field(
-        Schedule(), description="Task loss on the reprogrammed teacher's logits."
-    )
-    agreement: Schedule = Field(
-        Schedule(),
-        description="Divergence between the reprogrammed teacher's and the student's logits.",
-    )
-    cka: Weight = Field(1.0, description="Weight of the CKA term; constant.")
-    cka_kernel: Literal["linear"] = Field("linear", description="Kernel of the CKA term.")
-    temperature: float = Field(1.0, gt=0, le=20, description="Temperature of the divergence.")
-    detach_hybrid: bool = Field(
-        False, description="Stop the divergence's gradient at the reprogrammed teacher's logits."
-    )
-    # 0.9 and 4 are what mdistiller and RepDistiller use
-    kd: Fraction = Field(
-        0.9,
-        description="With 'kd': share of the teacher's answers in the loss; the labels' is the "
-        "rest.",
-    )
-    kd_temperature: float = Field(
-        4.0, gt=0, le=20, description="With 'kd': temperature at which answers are compared."
-    )
-    hint: Weight = Field(
-        1.0, description="With 'hint': weight of the relative error of predicted features."
-    )
-    sp: Weight = Field(
-        100.0, description="With 'sp': weight of the difference between the tables of similarities."
-    )
-    rkd_distance: Weight = Field(
-        25.0, description="With 'rkd': weight of the differences between distances."
-    )
-    rkd_angle: Weight = Field(
-        50.0, description="With 'rkd': weight of the differences between angles."
-    )
-    # 1 and 1 are the paper's for large sets of images
-    dist: Weight = Field(
-        1.0, description="With 'dist': weight of the two correlations of the answers."
-    )
-    dist_temperature: float = Field(
-        1.0, gt=0, le=20, description="With 'dist': temperature of the answers."
     )
 
 

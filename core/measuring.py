@@ -13,7 +13,8 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor
 
-from core.config import DeviceSettings, MethodSettings
+from core.config import DeviceSettings
+from core.config_method import MethodSettings
 from core.data.augment import apply_views, draw_views
 from core.measures import Setting
 from core.objectives.base import OBJECTIVES

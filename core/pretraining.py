@@ -9,7 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
-from core.config import DataSettings, PixelSettings, Settings
+from core.config import DataSettings, PixelSettings
+from core.config_base import Settings
 from core.data.cache import PixelCache
 from core.data.scan import import_dataset
 from core.errors import ConfigError

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, ValidationError, model_validator
 
-from core.config import PixelSettings, Settings
+from core.config import PixelSettings
+from core.config_base import Settings
 from core.errors import ModelError
 from core.files import sha256_file
 from core.types import Task

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from core.config import MethodSettings
+from core.config_method import MethodSettings
 from core.registry import Registry
 from core.types import Task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from core.config import MethodSettings
+from core.config_method import MethodSettings
 from core.objectives.base import OBJECTIVES, StepOutputs
 from core.objectives.supervised import task_loss
 

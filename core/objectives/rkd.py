@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.config import MethodSettings
+from core.config_method import MethodSettings
 from core.objectives.base import OBJECTIVES, StepOutputs
 
 FLOOR = 1e-12

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.config import MethodSettings
+from core.config_method import MethodSettings
 from core.objectives.base import OBJECTIVES, StepOutputs
 from core.objectives.methods import find_method
 from core.types import Task

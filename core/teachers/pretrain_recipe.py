@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from core.config import Settings
+from core.config_base import Settings
 from core.data.cache import PixelCache
 from core.data.manifest import Dataset
 

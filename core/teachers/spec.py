@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from core.config import Settings
+from core.config_base import Settings
 from core.errors import ModelError
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "teachers"

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from core.config import MethodSettings
+from core.config_method import MethodSettings
 from core.objectives.base import OBJECTIVES, StepOutputs
 from core.objectives.methods import METHODS, find_method, stages_in_use
 from core.students.base import Student, build_student

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from core.config import MethodSettings
+from core.config_method import MethodSettings
 from core.errors import ConfigError
 from core.objectives.base import OBJECTIVES, StepOutputs
 from core.objectives.methods import require_suitable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from core.config import MethodSettings, Schedule
+from core.config_method import MethodSettings, Schedule
 from core.objectives.agreement import divergence
 from core.objectives.base import OBJECTIVES, StepOutputs
 from core.types import Task

@@ -1,0 +1,72 @@
+"""The settings of the method: which losses are combined, how strongly, and in which form."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from core.config_base import Fraction, Settings, Weight
+
+
+class Schedule(Settings):
+    """A weight that falls linearly from `start` to `end` over `over` of the training steps."""
+
+    start: Weight = Field(1.0, description="Weight at the first step.")
+    end: Weight = Field(0.0, description="Weight from the end of the decay on.")
+    over: float = Field(1.0, gt=0, le=1, description="Share of the steps the decay takes.")
+
+    def at(self, progress: float) -> float:
+        """Weight at `progress` in [0, 1] of training."""
+        return self.start + (self.end - self.start) * min(1.0, progress / self.over)
+
+
+class MethodSettings(Settings):
+    """Which losses are combined, and how strongly."""
+
+    name: str = Field(
+        "rd",
+        description="A method: 'rd', 'drd', 'student_only', 'kd', 'hint', 'sp', 'rkd', 'dist' or "
+        "'cka_only'.",
+    )
+    hybrid: Schedule = Field(
+        Schedule(), description="Task loss on the reprogrammed teacher's logits."
+    )
+    agreement: Schedule = Field(
+        Schedule(),
+        description="Divergence between the reprogrammed teacher's and the student's logits.",
+    )
+    cka: Weight = Field(1.0, description="Weight of the CKA term; constant.")
+    cka_kernel: Literal["linear"] = Field("linear", description="Kernel of the CKA term.")
+    temperature: float = Field(1.0, gt=0, le=20, description="Temperature of the divergence.")
+    detach_hybrid: bool = Field(
+        False, description="Stop the divergence's gradient at the reprogrammed teacher's logits."
+    )
+    # 0.9 and 4 are what mdistiller and RepDistiller use
+    kd: Fraction = Field(
+        0.9,
+        description="With 'kd': share of the teacher's answers in the loss; the labels' is the "
+        "rest.",
+    )
+    kd_temperature: float = Field(
+        4.0, gt=0, le=20, description="With 'kd': temperature at which answers are compared."
+    )
+    hint: Weight = Field(
+        1.0, description="With 'hint': weight of the relative error of predicted features."
+    )
+    sp: Weight = Field(
+        100.0, description="With 'sp': weight of the difference between the tables of similarities."
+    )
+    rkd_distance: Weight = Field(
+        25.0, description="With 'rkd': weight of the differences between distances."
+    )
+    rkd_angle: Weight = Field(
+        50.0, description="With 'rkd': weight of the differences between angles."
+    )
+    # 1 and 1 are the paper's for large sets of images
+    dist: Weight = Field(
+        1.0, description="With 'dist': weight of the two correlations of the answers."
+    )
+    dist_temperature: float = Field(
+        1.0, gt=0, le=20, description="With 'dist': temperature of the answers."
+    )
