@@ -37,7 +37,18 @@ class MethodSettings(Settings):
         description="Divergence between the reprogrammed teacher's and the student's logits.",
     )
     cka: Weight = Field(1.0, description="Weight of the CKA term; constant.")
-    cka_kernel: Literal["linear"] = Field("linear", description="Kernel of the CKA term.")
+    cka_kernel: Literal["linear", "rbf"] = Field(
+        "linear", description="Kernel of the CKA term: linear, or a Gaussian of distances (rbf)."
+    )
+    cka_bandwidth: float = Field(
+        1.0,
+        gt=0,
+        le=100,
+        description="With kernel 'rbf': its width, in median distances between the batch's images.",
+    )
+    cka_unbiased: bool = Field(
+        False, description="Take the unbiased form as the CKA term; noisier in small batches."
+    )
     temperature: float = Field(1.0, gt=0, le=20, description="Temperature of the divergence.")
     detach_hybrid: bool = Field(
         False, description="Stop the divergence's gradient at the reprogrammed teacher's logits."

@@ -102,12 +102,32 @@ def test_hybrid_loss_reaches_phi_and_never_the_running_statistics(name: str, met
         reached = [p.grad.abs().sum() for p in phi.parameters() if p.grad is not None]
         assert reached
         assert sum(reached) > 0
+    assert all(found.grad is None and not found.requires_grad for found in maps)
 
 
-def test_every_method_trains_one_epoch(bench: Bench, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["rd", "drd"])
+def test_a_whole_step_moves_the_running_statistics_as_a_student_alone_would(
+    bench: Bench, tmp_path: Path, method: str
+) -> None:
+    trainer = trainer_for(bench, tmp_path, method)
+    alone = copy.deepcopy(trainer.model.student).train()
+    alone(trainer.job.batches.batch(0).images)
+    trainer.wrapped.train()
+    trainer.step(0)
+    for own, other in zip(trainer.model.student.buffers(), alone.buffers(), strict=True):
+        torch.testing.assert_close(own, other)
+
+
+def test_every_method_trains_one_epoch_and_none_touches_the_teacher(
+    bench: Bench, tmp_path: Path
+) -> None:
+    before = {key: value.clone() for key, value in bench.teacher.state_dict().items()}
     for name in [name for name, method in METHODS.items() if method.fewest_classes <= 2]:
         session = bench.session(tmp_path / name, bench.config(name, epochs=1))
         assert not session.train().training
+    after = bench.teacher.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert all(p.grad is None and not p.requires_grad for p in bench.teacher.parameters())
 
 
 def test_teacher_taps_follow_relative_depth() -> None:
