@@ -11,12 +11,12 @@ from typing import Any
 from core.config import (
     DataSettings,
     DeviceSettings,
-    MethodSettings,
     PixelSettings,
     RunConfig,
     StudentSettings,
     TrainSettings,
 )
+from core.config_method import MethodSettings
 from core.errors import ConfigError
 from core.students.spec import STUDENTS
 

@@ -30,13 +30,13 @@ from typing import Any
 from core.config import (
     DataSettings,
     DeviceSettings,
-    MethodSettings,
     PixelSettings,
     RunConfig,
     StudentSettings,
     TeacherSettings,
     TrainSettings,
 )
+from core.config_method import MethodSettings
 from core.files import sha256_json
 from core.objectives.methods import METHODS as KNOWN
 
