@@ -7,13 +7,13 @@ from pathlib import Path
 
 from core.config import (
     DataSettings,
-    MethodSettings,
     PixelSettings,
     RunConfig,
     StudentSettings,
     TeacherSettings,
     TrainSettings,
 )
+from core.config_method import MethodSettings
 from core.data.cache import PixelCache
 from core.data.manifest import Dataset
 from core.data.scan import import_dataset
@@ -97,7 +97,7 @@ class Bench:
         home = self.folder / student / place
         features = self.folder / "features"
         device = self.folder / f"{student}.json"
-        places = Places(features, home / "checkpoints", device, home / "views.json")
+        places = Places(features, home / "checkpoints", device, home / "views.json", home / "probe")
         config = speed_config(student, method, views)
         reporter = SilentReporter()
         return prepare(config, self.dataset, self.cache, self.teacher, places, reporter)
