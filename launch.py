@@ -61,6 +61,7 @@ jobs without a browser:
   demo                       the whole job on synthetic images: train, test, report, export
   config FOLDER FILE         write a complete configuration, to be edited
   run CONFIG.json            train as it says; --compare trains the student alone beside it
+  compare RUN METHOD         train the same by another method and put both side by side
   runs                       list the runs and what they are doing
   stop, finish, resume RUN   save and stop; end training now and evaluate; go on
   extend RUN --epochs N      N more passes for a completed run, as a run of its own

@@ -11,11 +11,10 @@ from app.text import train as text
 from core.config import RunConfig, load_config
 from core.differences import differing_settings
 from core.evaluation import report_words as words
+from core.evaluation.report_pair import verdict_of
 from core.files import read_json
 from core.objectives.methods import METHODS
 from core.runs.companion import (
-    companion_file,
-    companion_of,
     companion_request,
     data_of,
     may_compare,
@@ -39,7 +38,7 @@ def other_methods(observer: Observer, run: RunFolder, config: RunConfig) -> list
             "about": method.about,
             "refusal": "",
             "run": beside.get(name),
-            "verdict": verdict(run, observer.run(beside[name]["id"])) if name in beside else "",
+            "verdict": verdict_of(run, observer.run(beside[name]["id"])) if name in beside else "",
         }
         for name, method in METHODS.items()
         if name != config.method.name
@@ -81,7 +80,7 @@ def compare_runs(run: RunFolder, other: RunFolder) -> Json:
     except (OSError, ValueError, KeyError):
         alike = False
     note = text.UNPAIRED if alike else text.OTHER_IMAGES
-    paired = verdict(run, other) or verdict(other, run)
+    paired = verdict_of(run, other) or verdict_of(other, run)
     return {
         "settings": [
             [_setting(key), *(_value(key, value) for value in values)]
@@ -95,21 +94,6 @@ def compare_runs(run: RunFolder, other: RunFolder) -> Json:
         ],
         "note": paired or (note if all(figures) else text.NO_FIGURES),
     }
-
-
-def verdict(run: RunFolder, other: RunFolder) -> str:
-    """The paired comparison of two runs, where `other` stands in the report of `run`; or ""."""
-    method, against = (load_config(each.config).method.name for each in (run, other))
-    if companion_of(run, against) != other.id:
-        return ""
-    companion, own = _read(companion_file(run, against)), _read(run.report / "validation.json")
-    paired = (companion.get("difference") or {}).get("validation")
-    if not paired or not own:
-        return ""
-    areas = [facts["figures"]["auroc"]["value"] for facts in (own, companion["validation"])]
-    names = [METHODS[name].title if name in METHODS else name for name in (method, against)]
-    confidence = float(own.get("confidence", 0.95))
-    return words.verdict((names[0], names[1]), (areas[0], areas[1]), paired, confidence)
 
 
 def _setting(key: str) -> str:

@@ -69,7 +69,8 @@ def explain_settings(config: RunConfig, images: int) -> list[tuple[str, str, str
             sentence = text.yours(text.shown(reason.value), sentence)
         elif due != reason.value:
             sentence = text.by_preset(PRESETS[preset].title, text.shown(reason.value), sentence)
-        rows.append((field_title(tuple(reason.field.split("."))), text.shown(value), sentence))
+        title = text.WHY_TITLES.get(reason.field) or field_title(tuple(reason.field.split(".")))
+        rows.append((title, text.shown(value), sentence))
     return rows
 
 

@@ -169,6 +169,11 @@ def _passes(images: int, batch: int) -> tuple[int, str]:
         usual: int = TrainSettings.model_fields["epochs"].default
         return usual, "Suits a few thousand images; it follows yours once they have been read."
     passes = usual_passes(images, batch)
+    if passes == MOST_PASSES:
+        return passes, (
+            f"About {images:,} training images: beyond {passes} passes a network only learns so "
+            "few by heart."
+        )
     steps = passes * max(1, images // min(batch, images))
     return passes, (
         f"About {images:,} training images, so about {steps:,} steps: fewer than {FEWEST_STEPS} "

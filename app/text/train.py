@@ -12,6 +12,7 @@ EFFORT: Final = "How thorough"
 START: Final = "Start training"
 WHY: Final = "Why these settings"
 WHY_WORDS: Final = "What was chosen for these images, this student and this computer, and why."
+WHY_TITLES: Final = {"method.name": "Method", "student.image_px": "Picture (px)"}
 WHY_HEADS: Final = ("Setting", "Value", "Why")
 ADVANCED: Final = "Advanced"
 ADVANCED_WORDS: Final = (

@@ -15,6 +15,8 @@ from core.choosing import demo_config
 from core.commands.screen import BarReporter, JsonFile, console, follow, write_result
 from core.config import load_config, with_absolute_paths
 from core.files import read_json, workspace_folder
+from core.objectives.methods import find_method
+from core.runs.companion import STUDENT_ONLY, companion_of
 from core.runs.layout import RunFolder
 from core.runs.process import launch, prepare_resume, request_finish, request_stop
 from core.runs.starting import extend_run, start_companion
@@ -69,6 +71,26 @@ def extend(
         write_result(json_file, {"run": started.run.id, "status": status(started.run).value})
         return
     _show(_finish(started.run), json_file)
+
+
+@app.command()
+def compare(
+    name: RunName,
+    method: Annotated[str, typer.Argument(help="Another method: 'kd', 'drd', ...")] = STUDENT_ONLY,
+    json_file: JsonFile = None,
+) -> None:
+    """Train the same by another method, all else equal, and put both side by side."""
+    from core.evaluation.report_pair import verdict_of
+
+    store = RunStore(workspace_folder())
+    found = store.open(name)
+    find_method(method)
+    result = _beside(found, method)
+    result["beside"] = companion_of(found, method)
+    if result["beside"]:
+        result["verdict"] = verdict_of(found, store.open(result["beside"]))
+        console.print(result["verdict"], highlight=False)
+    _show(result, json_file)
 
 
 @app.command()
@@ -227,10 +249,15 @@ def _finish(started: RunFolder, *, compare: bool = False) -> dict[str, Any]:
         return _facts(started)
     if not compare:
         return _facts(started)
-    alone = start_companion(RunStore(workspace_folder()), started)
-    if alone.new:
-        _finish(alone.run)  # which writes the report of `started` anew
-    return _write_report(started, open_test=False)
+    return _beside(started, STUDENT_ONLY)
+
+
+def _beside(found: RunFolder, method: str) -> dict[str, Any]:
+    """Train a completed run's like by another method; its report then holds both."""
+    other = start_companion(RunStore(workspace_folder()), found, method=method)
+    if other.new:
+        _finish(other.run)  # which writes the report of `found` anew
+    return _write_report(found, open_test=False)
 
 
 def _write_report(found: RunFolder, *, open_test: bool) -> dict[str, Any]:

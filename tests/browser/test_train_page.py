@@ -204,7 +204,9 @@ def test_a_wrong_setting_is_said_and_not_kept(
     why = page.locator("#train-why")
     why.get_by_role("button", name="Why these settings").click()
     passes = why.get_by_role("row", name=re.compile("^Epochs"))
-    expect(passes).to_contain_text("Changed by you; Bedside would take 300. About 24 training")
+    expect(passes).to_contain_text(
+        "Changed by you; Bedside would take 300. About 24 training images"
+    )
     page.get_by_label(re.compile("Quick look")).check()
     expect(page.locator(EPOCHS)).to_have_value("100")
     expect(passes).to_contain_text("By “Quick look”; usually 300. About 24 training images")

@@ -86,6 +86,9 @@ def test_the_student_alone_puts_itself_beside_the_first_run(desk: Desk, first: R
     assert companion["test"] is None
     assert "Student trained alone" in words_of(before)
     assert json.loads(alone.run.config.read_text())["method"]["name"] == "student_only"
+    found = desk.json("compare", first.id)  # which is done already
+    assert found["beside"] == alone.run.id
+    assert found["verdict"].startswith("Reprogramming Distillation 0.")
 
 
 def wait_for(run: RunFolder, wanted: RunStatus) -> None:
