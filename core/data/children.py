@@ -19,14 +19,16 @@ import types
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from core.config import PixelSettings
 from core.data.fit import fit_picture
 from core.data.picture import Failure, Given, Picture, Raster
-from core.data.readers.base import HEAD_BYTES, Reader, image_suffixes, reader_for
+from core.data.readers.base import HEAD_BYTES, READERS, Reader, image_suffixes, reader_for
 from core.errors import DataError
 from core.files import sha256_bytes
 from core.outbound import watch_connections, watched
@@ -242,11 +244,25 @@ def _limit_memory(extra: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (allowed, hard))
 
 
+@cache
+def _context() -> Any:
+    """How children start: forked from a server that has loaded the readers, once for all of them.
+
+    Where a fork is not safe (macOS) or unknown (Windows), each child loads them itself.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    readers = {type(READERS.get(name)).__module__ for name in READERS.names()}
+    context.set_forkserver_preload([__name__, *sorted(readers)])
+    return context
+
+
 def start_child(
     recipe: Recipe, limits: DecodeLimits, temporary: Path
 ) -> tuple[BaseProcess, Connection]:
     """Start a decoding child and return it with the parent's end of its pipe."""
-    context = multiprocessing.get_context("spawn")
+    context = _context()
     ours, theirs = context.Pipe()
     arguments = (theirs, recipe, limits, temporary, watched())
     process = context.Process(target=serve, args=arguments, name="bedside-decoder", daemon=True)
@@ -260,7 +276,7 @@ def start_child(
 def _without_main() -> Iterator[None]:
     """Hide the main module while a child starts.
 
-    A spawned child imports its parent's main module again: for the training worker that is torch,
+    A child imports its parent's main module again: for the training worker that is torch,
     seconds and hundreds of megabytes that a decoder has no use for.
     """
     with _starting:
