@@ -122,7 +122,7 @@ def test_one_press_to_the_demo(empty_app: AppServer, open_page: OpenPage) -> Non
 
 
 def test_a_table_with_other_columns_is_read_by_one_press(
-    desk: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path
+    empty_app: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path
 ) -> None:
     folder = write_classes(tmp_path / "named otherwise", 12)
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
@@ -130,7 +130,7 @@ def test_a_table_with_other_columns_is_read_by_one_press(
         f"{name},{number % 2},{number // 12},P{number // 2}" for number, name in enumerate(names)
     ]
     (folder / "labels.csv").write_text("\n".join(["name,cyst,mass,person", *rows]))
-    page = open_page(desk)
+    page = open_page(empty_app)
     read(page, folder)
     said = page.locator("#import-said .problem")
     expect(said.locator("code")).to_have_text("L12", timeout=60_000)
