@@ -88,9 +88,8 @@ class Bench:
             checkpoints=home / "checkpoints",
             device=home / "device.json",
             views=home / f"views-{run.cell.views}.json",
-            probe=home / "probe.safetensors",
+            probe=home / f"probe-{run.cell.views}.safetensors",
         )
-        places.probe.unlink(missing_ok=True)  # of the run before, with other training images
         if online:
             write_json(places.views, 0)
         session = prepare(config, dataset, self.data.cache, self.teacher, places, SilentReporter())

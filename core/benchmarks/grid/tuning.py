@@ -19,14 +19,14 @@ from core.benchmarks.grid.working import Worker, find_sources
 from core.types import SilentReporter
 
 CELL = Cell("busi_256", 0.2)
+CONSTANT: dict[str, Any] = {"hybrid": {"end": 1.0}, "agreement": {"end": 1.0}}
 TRIED: dict[str, tuple[str, dict[str, Any]]] = {
     "student_only": ("student_only", {}),
     "rd, the papers' schedules": ("rd", {}),
-    "rd, weights constant": ("rd", {"hybrid": {"end": 1.0}, "agreement": {"end": 1.0}}),
-    "rd, agreement constant": ("rd", {"agreement": {"end": 1.0}}),
-    "rd, CKA 4": ("rd", {"cka": 4.0}),
-    "rd, CKA 4, agreement constant": ("rd", {"cka": 4.0, "agreement": {"end": 1.0}}),
-    "rd, no CKA": ("rd", {"cka": 0.0}),
+    "rd, weights constant": ("rd", CONSTANT),
+    "kd": ("kd", {}),
+    "rd, weights constant, temperature 4": ("rd", CONSTANT | {"temperature": 4.0}),
+    "rd, weights constant, CKA 4": ("rd", CONSTANT | {"cka": 4.0}),
 }
 
 
