@@ -58,7 +58,7 @@ def write_small_pictures(folder: Path, count: int, seed: int = 0) -> None:
     """Write PNG files of 64 x 64 pixels and ``labels.csv``, which names their patients."""
     random = np.random.default_rng(seed)
     folder.mkdir(parents=True)
-    rows = ["file,label,patient"]
+    rows = ["file,label,patient_id"]
     for number in range(count):
         coarse = Image.fromarray(random.integers(0, 256, (8, 8), dtype=np.uint8))
         name = f"{number // 1000:03d}/{number:06d}.png"

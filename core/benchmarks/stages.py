@@ -14,6 +14,7 @@ from pathlib import Path
 
 from core.config import PixelSettings
 from core.data.cache import pixels_sha256
+from core.data.children import keep_memory
 from core.data.fit import fit_picture
 from core.data.grey_header import grey_of
 from core.data.hashes import perceptual_hash
@@ -59,6 +60,7 @@ def time_stages(files: Sequence[Path]) -> dict[str, float]:
         window of its own: they are in ``decoding``), and their ``total``.
     """
     clock, key, settings = _Clock(), random_key(), PixelSettings()
+    keep_memory()  # as a decoding child does
     with tempfile.TemporaryDirectory(prefix="bedside-bench-") as name:
         folder = Path(name)
         journal = Journal(folder, settings.size_px, {})

@@ -185,7 +185,7 @@ def serve(
         watch_connections(workspace, "decoder")
     with Path(os.devnull).open("r+b", buffering=0) as silence:
         _isolate(silence.fileno())
-        _keep_memory()
+        keep_memory()
         reader_for(b"")  # load every reader now, so that no file is charged for it
         _limit_memory(limits.memory)
         connection.send("ready")
@@ -219,7 +219,7 @@ def _isolate(silence: int) -> None:
     logging.disable(logging.CRITICAL)
 
 
-def _keep_memory() -> None:
+def keep_memory() -> None:
     """Use the memory of one picture for the next, where the C library is glibc.
 
     By itself it gives every array back to the system, which clears each page anew for the next: a
