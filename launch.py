@@ -72,6 +72,8 @@ jobs without a browser:
   teachers, students         list them, with licences and what each costs on this computer
   probe [FOLDER]             compare the teachers at hand on your training images
   fetch TEACHER              download one teacher, the only command that leaves this computer
+  teacher FILE               say what a teacher's file is, and take it in (--accept)
+  accept TEACHER             accept the conditions of its licence, once
   pretrain FOLDER...         train a teacher on folders of images
   bench {speed,teacher,import,interface}   measure, as a table
   check                      versions, devices, disk, and whether anything would leave the machine

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from core.commands import data, jobs, probe, tools
+from core.commands import data, jobs, probe, teachers, tools
 from core.commands.screen import console
 from core.errors import BedsideError
 from core.files import workspace_folder
@@ -25,6 +25,7 @@ app = typer.Typer(
 app.add_typer(data.app)
 app.add_typer(jobs.app)
 app.add_typer(probe.app)
+app.add_typer(teachers.app)
 app.add_typer(tools.app)
 
 

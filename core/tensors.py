@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import pickle
-import warnings
-import zipfile
+import json
+import math
+import tempfile
 from pathlib import Path
+from typing import Any
 
 import safetensors
 import torch
@@ -14,11 +14,12 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from core.errors import ModelError
+from core.unpickling import convert_file
 
-WRAPPERS = ("model", "state_dict", "teacher", "student", "model_ema", "module", "encoder")
-
-# the environment may switch torch's safe reading off; we never want that
-os.environ.pop("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", None)
+LARGEST_HEADER = 100_000_000  # bytes, the format's own limit
+BITS = {"F64": 64, "I64": 64, "U64": 64, "F32": 32, "I32": 32, "U32": 32, "BF16": 16, "F16": 16,
+        "I16": 16, "U16": 16, "BOOL": 8, "I8": 8, "U8": 8}  # fmt: skip
+AGAIN = "Copy or fetch it again."
 
 
 def at_least_float32(tensor: Tensor) -> Tensor:
@@ -27,46 +28,110 @@ def at_least_float32(tensor: Tensor) -> Tensor:
 
 
 def read_tensors(file: Path, item: str) -> dict[str, Tensor]:
-    """Read safetensors, or a torch file with `weights_only=True`; wrappers are undone.
+    """Read safetensors, or a torch file through a child; wrappers are undone.
 
     Args:
         file: ``.safetensors``, or ``.pt``/``.pth``/``.bin``/``.ckpt``.
         item: Whose file it is, for messages.
 
     Raises:
-        ModelError: M22, it is damaged, compressed, or holds more than plain tensors.
+        ModelError: The file cannot be used; see `plain_file` and `check_header`.
     """
+    with tempfile.TemporaryDirectory() as scratch:
+        plain = plain_file(file, Path(scratch) / "plain.safetensors", item)
+        check_header(plain, item)
+        try:
+            return load_file(plain)
+        except (safetensors.SafetensorError, OSError, ValueError, RuntimeError) as error:
+            raise ModelError("M22", "The file is damaged", item=item, todo=AGAIN) from error
+
+
+def plain_file(file: Path, target: Path, item: str) -> Path:
+    """The file as safetensors: itself, or what a child made of it.
+
+    Args:
+        file: Of a user or from the hub.
+        target: Where a converted copy is put, and looked for; its name is the caller's to choose so
+            that it changes with the content.
+        item: Whose file it is, for messages.
+
+    Raises:
+        ModelError: M22, it is damaged; M28, it holds more than plain tensors; M29, it takes more
+            memory or time than is allowed.
+    """
+    if file.suffix == ".safetensors":
+        return file
+    if not target.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        convert_file(file, target, item)
+    return target
+
+
+def read_shapes(file: Path, item: str) -> dict[str, Tensor]:
+    """Names, shapes and types of a safetensors file as tensors of the meta device; reads no number.
+
+    Raises:
+        ModelError: See `check_header`.
+    """
+    header, _ = check_header(file, item)
+    kinds = {"F64": torch.float64, "F16": torch.float16, "BF16": torch.bfloat16}
+    return {
+        name: torch.empty(
+            facts["shape"], device="meta", dtype=kinds.get(facts["dtype"], torch.float32)
+        )
+        for name, facts in header.items()
+    }
+
+
+def check_header(file: Path, item: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The header of a safetensors file, if it can be true.
+
+    The library refuses such files too, in one sentence for all; here each gets its own.
+
+    Returns:
+        Name to ``dtype``, ``shape`` and ``data_offsets``; and what the writer noted.
+
+    Raises:
+        ModelError: M22, it is cut off or damaged; M35, its header claims an impossible length; M36,
+            its tensors overlap or have other sizes than their shapes.
+    """
+    size = file.stat().st_size
+    with file.open("rb") as opened:
+        length = int.from_bytes(opened.read(8), "little")
+        if length > LARGEST_HEADER:
+            raise ModelError(
+                "M35", f"The file's header claims to be {length:.2g} bytes long", item=item,
+                todo="It is no safetensors file, or was made to do harm.",
+            )  # fmt: skip
+        if size < 8 or size < 8 + length:
+            raise _cut_off(item, size, 8 + length)
+        text = opened.read(length)
     try:
-        if file.suffix == ".safetensors":
-            return load_file(file)
-        _refuse_bomb(file, item)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch muses about pickle protocols; we read or refuse
-            loaded = torch.load(file, map_location="cpu", weights_only=True)
-    except (
-        safetensors.SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, OSError,
-        ValueError,
-    ) as error:  # fmt: skip
-        unsafe = isinstance(error, pickle.UnpicklingError)
-        raise ModelError(
-            "M22",
-            "The file holds more than plain tensors and was not opened"
-            if unsafe
-            else "The file is damaged or is no checkpoint",
-            item=item,
-            todo="Ask its author for a .safetensors file." if unsafe else "Fetch it again.",
-        ) from error
-    while isinstance(loaded, dict) and (inner := next((w for w in WRAPPERS if w in loaded), None)):
-        loaded = loaded[inner]
-    if not isinstance(loaded, dict):
-        raise ModelError("M22", "The file holds no named tensors", item=item)
-    return {str(key): value for key, value in loaded.items() if isinstance(value, Tensor)}
+        header = json.loads(text)
+        noted = header.pop("__metadata__", {})
+        spans = sorted(
+            (*facts["data_offsets"], BITS[facts["dtype"]] * math.prod(facts["shape"]) // 8)
+            for facts in header.values()
+        )
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ModelError("M22", "The file's header is damaged", item=item, todo=AGAIN) from error
+    end = 0
+    for start, stop, needed in spans:
+        if start != end or stop - start != needed:
+            raise ModelError(
+                "M36", "Tensors in the file overlap or are not of the size of their shapes",
+                item=item, todo="Fetch it from its author; this copy was changed.",
+            )  # fmt: skip
+        end = stop
+    if size - 8 - length < end:
+        raise _cut_off(item, size, 8 + length + end)
+    return header, noted
 
 
-def _refuse_bomb(file: Path, item: str) -> None:
-    """A torch file stores its tensors uncompressed; a compressed one may expand without limit."""
-    if not zipfile.is_zipfile(file):
-        return
-    with zipfile.ZipFile(file) as archive:
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-            raise ModelError("M22", "The file is compressed, which checkpoints are not", item=item)
+def _cut_off(item: str, there: int, needed: int) -> ModelError:
+    return ModelError(
+        "M22",
+        f"The file is cut off: {there:,} of {needed:,} bytes are there",
+        item=item,
+        todo=AGAIN,
+    )

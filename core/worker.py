@@ -123,11 +123,13 @@ class Job:
         from core.objectives.methods import find_method
         from core.teachers.catalogue import card_hashes, find_teacher
         from core.teachers.checkpoint import load_teacher
+        from core.teachers.consent import with_consent
 
         if not find_method(config.method.name).needs_teacher:
             return None
-        spec = find_teacher(config.teacher.name)
-        teacher = load_teacher(spec, self._workspace / "teachers")
+        cache = self._workspace / "teachers"
+        spec = with_consent(find_teacher(config.teacher.name), cache)
+        teacher = load_teacher(spec, cache)
         files, looks = card_hashes(spec)
         found = overlap(dataset.usable(), files, looks)
         if found.images or found.near:

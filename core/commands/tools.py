@@ -1,4 +1,4 @@
-"""Commands about teachers, students, this machine, and the benchmarks."""
+"""Commands about students, this machine, pre-training and the benchmarks."""
 
 from __future__ import annotations
 
@@ -57,38 +57,6 @@ def count_images(source: Path) -> int:
         return 0
     suffixes = tuple(image_suffixes())
     return sum(name.casefold().endswith(suffixes) for name, _, _ in list_folder(source).facts)
-
-
-@app.command()
-def teachers(json_file: JsonFile = None) -> None:
-    """List the teachers at hand, their licences and where they come from."""
-    from core.teachers.catalogue import list_teachers
-
-    table = Table("name", "title", "source", "licence", "", box=None, header_style="dim")
-    listed = list_teachers()
-    for spec in listed:
-        table.add_row(spec.name, spec.title, spec.source, spec.licence, spec.about)
-    console.print(table)
-    write_result(json_file, {"teachers": [spec.model_dump(mode="json") for spec in listed]})
-
-
-@app.command()
-def fetch(
-    name: Annotated[str, typer.Argument(help="A teacher whose source is the hub.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-) -> None:
-    """Download one teacher from the hub: the only command that leaves this machine."""
-    from core.teachers.catalogue import find_teacher
-    from core.teachers.fetch import fetch_from_hub
-
-    spec = find_teacher(name)
-    console.print(f"{spec.title}: {spec.licence}. {spec.licence_note}", highlight=False)
-    question = f"Fetch {spec.location} from huggingface.co? Nothing of yours is sent."
-    if not yes and not typer.confirm(question):
-        return
-    with console.status("Fetching"):
-        fetch_from_hub(spec, workspace_folder() / "teachers")
-    console.print("Fetched. It is used without a network from now on.")
 
 
 @app.command()

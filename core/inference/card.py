@@ -33,6 +33,9 @@ class TeacherNote(Settings):
     title: str = Field(description="Name of the teacher.")
     licence: str = Field(description="Short name of the licence of its weights.")
     licence_note: str = Field(description="What it means for this student, in plain words.")
+    licence_accepted: str = Field(
+        "", description="When its conditions were accepted here, as ISO 8601; empty if it has none."
+    )
     citation: str = Field("", description="How to cite it.")
     sha256: str = Field(description="Of its weights' file.")
 

@@ -95,6 +95,7 @@ def _note(teacher: Teacher) -> TeacherNote:
         title=spec.title,
         licence=spec.licence,
         licence_note=spec.licence_note,
+        licence_accepted=spec.licence_accepted,
         citation=spec.citation,
         sha256=spec.sha256,
     )
@@ -122,7 +123,7 @@ def export_student(
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=folder.parent) as made:
         draft = Path(made)
-        save_file(student.timm_state(), draft / WEIGHTS_FILE)
+        save_file(student.timm_state(), draft / WEIGHTS_FILE, metadata={"bedside": "student"})
         write_onnx(student, card, draft / ONNX_FILE)
         files = {name: sha256_file(draft / name) for name in (ONNX_FILE, WEIGHTS_FILE)}
         card = card.model_copy(update={"files": files})

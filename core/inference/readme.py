@@ -176,9 +176,11 @@ def _licences(card: ModelCard) -> str:
     if card.teacher is None:
         return _wrap(network)
     cite = f" Please cite: {card.teacher.citation}." if card.teacher.citation else ""
+    day = card.teacher.licence_accepted
+    accepted = f" Accepted on {day[:10]}." if day else ""
     return _wrap(
         f"Teacher: {card.teacher.title}, licence {card.teacher.licence}. "
-        f"{card.teacher.licence_note}{cite} {network}"
+        f"{card.teacher.licence_note}{accepted}{cite} {network}"
     )
 
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from core.errors import BedsideError, ConfigError, ModelError
 from core.files import read_json, sha256_file
-from core.teachers.spec import BUNDLED, TeacherSpec, teacher_file
+from core.teachers.beside import weights_file
+from core.teachers.spec import BUNDLED, TeacherSpec, not_a_teacher, teacher_file
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
 
@@ -36,7 +37,7 @@ def find_teacher(name: str) -> TeacherSpec:
     known = {spec.name: spec for spec in list_teachers()}
     if name in known:
         return known[name]
-    file = Path(name)
+    file = weights_file(Path(name))
     if not file.is_file():
         raise ConfigError(
             "C11",
@@ -49,14 +50,13 @@ def find_teacher(name: str) -> TeacherSpec:
             "M26",
             "The teacher's file has no card beside it",
             item=file.name,
-            todo="Write one, named alike but ending in .json; CONTRIBUTING.md shows the fields.",
+            todo="Let Bedside look at it: `python launch.py teacher FILE`.",
         )
     spec = _read_card(card)
     facts = file.stat()
-    sha256 = _sha256(file.resolve(), facts.st_mtime_ns, facts.st_size)
-    return spec.model_copy(
-        update={"source": "file", "location": str(file.resolve()), "sha256": sha256}
-    )
+    place = file.absolute()  # not resolved: a link in a hub's folder keeps its name
+    sha256 = _sha256(place, facts.st_mtime_ns, facts.st_size)
+    return spec.model_copy(update={"source": "file", "location": str(place), "sha256": sha256})
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,10 @@ def _sha256(file: Path, modified: int, size: int) -> str:
 
 def _read_card(card: Path) -> TeacherSpec:
     try:
-        return TeacherSpec.model_validate(read_json(card)["spec"], strict=False)
+        said = read_json(card)
+        if "student" in said and "format_version" in said:
+            raise not_a_teacher(card.stem)
+        return TeacherSpec.model_validate(said["spec"], strict=False)
     except (ValidationError, KeyError, ValueError) as error:
         raise ModelError(
             "M27",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -11,10 +12,29 @@ from core.errors import ModelError
 from core.files import sha256_file
 from core.teachers.base import Teacher, build_network
 from core.teachers.formats.base import FORMATS, State
-from core.teachers.spec import TeacherSpec, teacher_file
-from core.tensors import read_tensors
+from core.teachers.spec import TeacherSpec, not_a_teacher, teacher_file
+from core.tensors import check_header, plain_file, read_tensors
 
 MATCHED = 0.95  # share of parameters that must be found in the file
+PLAIN = "plain"  # folder of what was saved anew as safetensors, by the hash of the original
+ROLE, STUDENT = "bedside", "student"  # what an exported student's file says of itself
+
+
+@dataclass(frozen=True)
+class Match:
+    """How far a file fills a network.
+
+    Attributes:
+        share: Of the parameters, in [0, 1].
+        missing: Names of the network that are not in the file.
+        unexpected: Names in the file that the network lacks.
+        misshapen: Names that both have, in different shapes; each with the two shapes.
+    """
+
+    share: float
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+    misshapen: tuple[str, ...]
 
 
 def load_teacher(spec: TeacherSpec, cache: Path) -> Teacher:
@@ -28,8 +48,9 @@ def load_teacher(spec: TeacherSpec, cache: Path) -> Teacher:
         The frozen teacher on the processor.
 
     Raises:
-        ModelError: The file is missing (M20), is not the one described (M21), cannot be read
-            (M22), does not fit the architecture (M23) or holds numbers that are not finite (M24).
+        ModelError: The file is missing (M20), is not the one described (M21), cannot be read (see
+            `core.tensors`), does not fit the architecture (M23, M31), holds numbers that are not
+            finite (M24) or a student (M32).
     """
     file = teacher_file(spec, cache)
     sha256 = sha256_file(file)
@@ -40,12 +61,54 @@ def load_teacher(spec: TeacherSpec, cache: Path) -> Teacher:
             item=spec.name,
             todo="Fetch the file again; it may be damaged or another version.",
         )
+    plain = plain_teacher(file, sha256, cache, spec.name)
     with torch.random.fork_rng(devices=[]):  # what a file lacks is random, but the same each time
         torch.manual_seed(0)
         network = build_network(spec)
-    state = FORMATS.get(spec.format).convert(read_tensors(file, spec.name), network)
+    state = FORMATS.get(spec.format).convert(read_tensors(plain, spec.name), network)
     fill_network(network, state, spec.name)
     return Teacher(spec.model_copy(update={"sha256": sha256}), network)
+
+
+def plain_teacher(file: Path, sha256: str, cache: Path, item: str) -> Path:
+    """The teacher's file as safetensors: itself, or a copy in `cache` made once.
+
+    Raises:
+        ModelError: It cannot be read (see `core.tensors`), or holds a student (M32).
+    """
+    plain = plain_file(file, cache / PLAIN / f"{sha256}.safetensors", item)
+    refuse_student(plain, item)
+    return plain
+
+
+def refuse_student(file: Path, item: str) -> None:
+    """Refuse a student that Bedside exported; its file says so itself.
+
+    Raises:
+        ModelError: M32.
+    """
+    _, noted = check_header(file, item)
+    if noted.get(ROLE) == STUDENT:
+        raise not_a_teacher(item)
+
+
+def match_network(network: nn.Module, state: State) -> Match:
+    """Compare names and shapes; reads no number, so both may be on the meta device."""
+    own = network.state_dict()
+    fitting = {key for key, tensor in state.items() if key in own and _fits(tensor, own[key])}
+    parameters = dict(network.named_parameters())
+    total = sum(p.numel() for p in parameters.values())
+    matched = sum(p.numel() for key, p in parameters.items() if key in fitting)
+    return Match(
+        matched / total,
+        tuple(key for key in own if key not in state and not key.endswith("num_batches_tracked")),
+        tuple(key for key in state if key not in own),
+        tuple(
+            f"{key} (file {tuple(state[key].shape)}, network {tuple(own[key].shape)})"
+            for key in own
+            if key in state and key not in fitting
+        ),
+    )
 
 
 def fill_network(network: nn.Module, state: State, name: str) -> None:
@@ -55,32 +118,45 @@ def fill_network(network: nn.Module, state: State, name: str) -> None:
     repositories distil from random weights that way (`reference/method.md` f.2).
 
     Raises:
-        ModelError: Under 95 % of the parameters matched (M23) or a tensor is not finite (M24).
+        ModelError: Under 95 % of the parameters matched (M23), or would if not for their shapes
+            (M31), or a tensor is not finite (M24).
     """
     own = network.state_dict()
-    fitting = {k: v for k, v in state.items() if k in own and v.shape == own[k].shape}
-    parameters = dict(network.named_parameters())
-    total = sum(p.numel() for p in parameters.values())
-    matched = sum(p.numel() for key, p in parameters.items() if key in fitting)
-    if matched < MATCHED * total:
-        missing = [key for key in own if key not in fitting]
-        unexpected = [key for key in state if key not in fitting]
-        raise ModelError(
-            "M23",
-            f"Only {matched / total:.0%} of the network's parameters are in the file; "
-            f"missing: {_some(missing)}; unexpected: {_some(unexpected)}",
-            item=name,
-            todo="Check that the architecture and the format are those of the file.",
-        )
+    match = match_network(network, state)
+    if match.share < MATCHED:
+        raise _refusal(match, name)
+    fitting = {k: v for k, v in state.items() if k in own and _fits(v, own[k])}
     broken = [key for key, tensor in fitting.items() if not torch.isfinite(tensor.float()).all()]
     if broken:
         raise ModelError(
-            "M24", f"The file holds numbers that are not finite: {_some(broken)}", item=name
-        )
+            "M24", f"The file holds numbers that are not finite: {_some(broken)}", item=name,
+            todo="It is damaged, or its training failed; fetch it again or choose another.",
+        )  # fmt: skip
     network.load_state_dict({k: v.to(own[k].dtype) for k, v in fitting.items()}, strict=False)
 
 
-def _some(names: list[str]) -> str:
+def _fits(given: torch.Tensor, own: torch.Tensor) -> bool:
+    return given.shape == own.shape
+
+
+def _refusal(match: Match, name: str) -> ModelError:
+    if match.misshapen and len(match.misshapen) >= len(match.missing):
+        return ModelError(
+            "M31",
+            f"The file's tensors have other shapes than the network's: {_some(match.misshapen)}",
+            item=name,
+            todo="The file is of a larger or smaller model; choose its architecture.",
+        )
+    return ModelError(
+        "M23",
+        f"Only {match.share:.0%} of the network's parameters are in the file; "
+        f"missing: {_some(match.missing)}; unexpected: {_some(match.unexpected)}",
+        item=name,
+        todo="Check that the architecture and the format are those of the file.",
+    )
+
+
+def _some(names: list[str] | tuple[str, ...]) -> str:
     return (
         ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "") or "none"
     )

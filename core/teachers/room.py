@@ -11,7 +11,8 @@ from core.teachers.spec import TeacherSpec
 
 RESERVE = 2_000_000_000  # bytes of disk that a store leaves free
 BYTES = 2  # of one number in bfloat16
-UNIMPORTANT = {"title", "about", "citation", "verified"}  # of a teacher: nothing computed asks it
+# of a teacher: nothing computed asks it
+UNIMPORTANT = {"title", "about", "citation", "facts", "licence_accepted", "verified"}
 Shape = tuple[int, int, int]
 
 

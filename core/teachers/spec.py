@@ -52,6 +52,9 @@ class TeacherSpec(Settings):
     )
     licence: str = Field(description="Short name of the licence of the weights.")
     licence_note: str = Field(description="What it means for a distilled student, in plain words.")
+    licence_accepted: str = Field(
+        "", description="When the user accepted the licence's conditions, as ISO 8601."
+    )
     gated: bool = Field(False, description="Whether the hub asks for an account and an agreement.")
     citation: str = Field("", description="How to cite it.")
     facts: str = Field("", description="Where size, mean, std and architecture were read.")
@@ -79,6 +82,16 @@ def teacher_file(spec: TeacherSpec, cache: Path) -> Path:
     if not file.is_file():
         raise ModelError("M20", "The teacher's file is not there", item=spec.name, todo=todo)
     return file
+
+
+def not_a_teacher(item: str) -> ModelError:
+    """What is said of a student that Bedside exported: it has nothing to teach another."""
+    return ModelError(
+        "M32",
+        "This file is a student that Bedside exported, not a teacher",
+        item=item,
+        todo="Choose a teacher's file; to go on from a student, name it as starting weights.",
+    )
 
 
 def hub_folder(spec: TeacherSpec, cache: Path) -> Path:

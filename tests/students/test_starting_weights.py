@@ -71,7 +71,7 @@ def test_position_embeddings_follow_the_grid(tmp_path: Path) -> None:
     [
         ("M30", lambda file: file.unlink()),
         ("M22", lambda file: file.write_bytes(file.read_bytes()[:-100])),
-        ("M22", lambda file: file.write_bytes((2**62).to_bytes(8, "little") + b"{}")),
+        ("M35", lambda file: file.write_bytes((2**62).to_bytes(8, "little") + b"{}")),
         ("M33", lambda file: save_file({"x": torch.zeros(3)}, file)),
         ("M33", lambda file: save_file(timm_state("mobilenetv3_small_100"), file)),
         ("M34", lambda file: save_file(_with_nan(), file)),
@@ -116,7 +116,7 @@ def test_a_file_that_would_run_code_is_refused(
         torch.save({"weights": _Attack(marker)}, file)
     with pytest.raises(ModelError) as caught:
         load_initial_weights(build_student(NAME, 2, 64), file)
-    assert caught.value.code == "M22"
+    assert caught.value.code == "M28"
     assert not marker.exists()
 
 
@@ -126,7 +126,7 @@ def test_a_compressed_file_is_refused(tmp_path: Path) -> None:
         archive.writestr("archive/data.pkl", b"0" * 10_000)
     with pytest.raises(ModelError) as caught:
         load_initial_weights(build_student(NAME, 2, 64), file)
-    assert caught.value.code == "M22"
+    assert caught.value.code == "M29"
 
 
 @pytest.mark.parametrize(("name", "side"), [("vit_tiny", 100), ("resnet18", 16)])

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import argparse
+import json
 import pickle
 import re
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import timm
 import torch
 from safetensors.torch import save_file
 
 from core.errors import ModelError
-from core.files import sha256_file
+from core.files import sha256_file, write_json
+from core.teachers.catalogue import find_teacher
 from core.teachers.checkpoint import load_teacher
 from core.teachers.fetch import fetch_from_hub
 from core.teachers.spec import TeacherSpec
@@ -73,8 +78,7 @@ def test_normalises_as_its_card_says(tmp_path: Path, state: dict[str, torch.Tens
 def test_wrappers_and_prefixes_are_undone(
     tmp_path: Path, state: dict[str, torch.Tensor], prefix: str
 ) -> None:
-    wrapped = {"state_dict": {prefix + key: value for key, value in state.items()}, "epoch": 3}
-    file = saved(tmp_path, wrapped, "t.pth")  # type: ignore[arg-type]
+    file = saved(tmp_path, {prefix + key: value for key, value in state.items()})
     teacher = load_teacher(spec_for(file), tmp_path)
     assert torch.equal(teacher.network.get_parameter("conv1.0.weight"), state["conv1.0.weight"])
 
@@ -97,9 +101,12 @@ def test_another_file_than_described(tmp_path: Path, state: dict[str, torch.Tens
 
 @pytest.mark.parametrize("name", ["t.safetensors", "t.pth"])
 def test_truncated(tmp_path: Path, state: dict[str, torch.Tensor], name: str) -> None:
+    """Cases 57 and 67: a file that ends too early, with its own sentence for safetensors."""
     file = saved(tmp_path, state, name)
     file.write_bytes(file.read_bytes()[:-1000])
-    assert refusal(spec_for(file), tmp_path).code == "M22"
+    error = refusal(spec_for(file), tmp_path)
+    assert error.code == "M22"
+    assert "cut off" in error.what or name.endswith(".pth")
 
 
 class Hostile:
@@ -114,30 +121,123 @@ class Hostile:
 def test_hostile_pickle_is_not_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, forced: bool
 ) -> None:
+    """Case 66: a pickle that runs something is refused, whatever the environment says."""
     if forced:
         monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     marker, file = tmp_path / "ran", tmp_path / "t.pt"
     torch.save({"state_dict": Hostile(marker)}, file)
     error = refusal(spec_for(file), tmp_path)
-    assert error.code == "M22"
+    assert error.code == "M28"
     assert "more than plain tensors" in error.what
+    if forced:
+        file.write_bytes(pickle.dumps(Hostile(marker)))
+        assert refusal(spec_for(file), tmp_path).code in {"M22", "M28"}
     assert not marker.exists()
-    file.write_bytes(pickle.dumps(Hostile(marker)))
-    assert refusal(spec_for(file), tmp_path).code == "M22"
-    assert not marker.exists()
+    assert not list((tmp_path / "plain").glob("*"))
 
 
 def test_compressed_archive_is_refused(tmp_path: Path) -> None:
+    """Case 66: what may expand without limit is not opened."""
     file = tmp_path / "t.pt"
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("data.pkl", b"0" * 100_000)
-    assert refusal(spec_for(file), tmp_path).code == "M22"
+    error = refusal(spec_for(file), tmp_path)
+    assert error.code == "M29"
+    assert "compressed" in error.what
+
+
+def test_settings_beside_the_tensors_do_no_harm(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    """What MAE, RETFound and EVA-X save with their tensors is passed over, and nothing is made."""
+    file = tmp_path / "t.pth"
+    beside = {"args": argparse.Namespace(lr=1e-3), "best": np.float64(0.5), "epoch": 3}
+    torch.save({"model": state, "place": Path("/x"), **beside}, file)
+    teacher = load_teacher(spec_for(file), tmp_path)
+    assert torch.equal(teacher.network.get_parameter("conv1.0.weight"), state["conv1.0.weight"])
+    (copy,) = (tmp_path / "plain").glob("*")
+    assert copy.name == f"{sha256_file(file)}.safetensors"
+    written = copy.stat().st_mtime_ns
+    load_teacher(spec_for(file), tmp_path)
+    assert copy.stat().st_mtime_ns == written  # opened in a child once, then never again
+
+
+def rewritten(file: Path, change: Callable[[dict[str, Any]], None], length: int = 0) -> Path:
+    """The file with another header; its numbers stay."""
+    content = file.read_bytes()
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:end])
+    change(header)
+    text = json.dumps(header).encode()
+    file.write_bytes((length or len(text)).to_bytes(8, "little") + text + content[end:])
+    return file
+
+
+def test_every_fault_of_a_safetensors_file_has_its_own_sentence(tmp_path: Path) -> None:
+    """Case 67: overlapping, header of 2^63, other shapes, no matching key, not finite."""
+    state = {"a": torch.ones(4), "b": torch.ones(2, 2)}
+
+    def overlap(header: dict[str, Any]) -> None:
+        header["b"]["data_offsets"] = header["a"]["data_offsets"]
+
+    def resize(header: dict[str, Any]) -> None:
+        header["a"]["shape"] = [3]
+
+    def garble(header: dict[str, Any]) -> None:
+        header["a"] = 3
+
+    faults = {
+        "M36": (overlap, 0), "M35": (lambda _: None, 2**63), "M22": (garble, 0),
+    }  # fmt: skip
+    for code, (change, length) in faults.items():
+        file = rewritten(saved(tmp_path, state), change, length)
+        assert refusal(spec_for(file), tmp_path).code == code
+    file = rewritten(saved(tmp_path, state), resize)
+    assert "size of their shapes" in refusal(spec_for(file), tmp_path).what
+
+
+def test_a_larger_model_of_the_same_names_is_refused_with_the_shapes(tmp_path: Path) -> None:
+    """Cases 57 and 67: wrong shapes, named with both shapes."""
+    larger = timm.create_model(ARCHITECTURE).state_dict()
+    wide = {key: torch.cat([value] * 2) if value.ndim else value for key, value in larger.items()}
+    error = refusal(spec_for(saved(tmp_path, wide)), tmp_path)
+    assert error.code == "M31"
+    assert "(file (" in error.what
+    assert "network (" in error.what
+
+
+def test_a_students_file_is_no_teacher(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
+    file = tmp_path / "model.safetensors"
+    save_file(state, file, metadata={"bedside": "student"})
+    assert refusal(spec_for(file), tmp_path).code == "M32"
+    write_json(file.with_suffix(".json"), {"format_version": 1, "student": "resnet18"})
+    with pytest.raises(ModelError) as caught:
+        find_teacher(str(file))
+    assert caught.value.code == "M32"
+
+
+def test_a_folder_of_the_hub_is_a_teacher_too(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    """Its files are links to ones without an ending."""
+    folder = tmp_path / "snapshot"
+    folder.mkdir()
+    blob = saved(tmp_path, state).rename(tmp_path / "blob")
+    (folder / "model.safetensors").symlink_to(blob)
+    facts = spec_for(blob).model_dump(mode="json")
+    write_json(folder / "model.json", {"spec": facts})
+    assert load_teacher(find_teacher(str(folder)), tmp_path).map_shapes()
+    saved(folder, state, "other.safetensors")
+    (folder / "model.safetensors").rename(folder / "one.safetensors")
+    with pytest.raises(ModelError) as caught:
+        find_teacher(str(folder))
+    assert caught.value.code == "M37"
 
 
 def test_names_that_do_not_match_are_never_ignored(
     tmp_path: Path, state: dict[str, torch.Tensor]
 ) -> None:
-    """Case 57."""
+    """Cases 57 and 67: the trap of `strict=False`, which fills nothing and says nothing."""
     renamed = {f"body.{number}.w": tensor for number, tensor in enumerate(state.values())}
     error = refusal(spec_for(saved(tmp_path, renamed)), tmp_path)
     assert error.code == "M23"
@@ -146,7 +246,7 @@ def test_names_that_do_not_match_are_never_ignored(
 
 
 def test_not_finite(tmp_path: Path, state: dict[str, torch.Tensor]) -> None:
-    """Case 57."""
+    """Cases 57 and 67: numbers that are not finite."""
     broken = dict(state)
     broken["conv1.0.weight"] = torch.full_like(broken["conv1.0.weight"], torch.nan)
     assert refusal(spec_for(saved(tmp_path, broken)), tmp_path).code == "M24"

@@ -18,6 +18,7 @@ from torchvision.models import DenseNet
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from core.teachers.base import Teacher, build_network
+from core.teachers.catalogue import list_teachers
 from core.teachers.checkpoint import fill_network
 from core.teachers.formats.base import FORMATS, Guess
 from core.teachers.formats.names import strip
@@ -267,3 +268,12 @@ def test_what_stands_in_front_of_the_names_is_found_not_listed() -> None:
 def test_of_two_networks_in_a_file_the_averaged_one_is_taken() -> None:
     state = {"student.conv1.weight": torch.zeros(1), "teacher.conv1.weight": torch.ones(1)}
     assert strip(state, {"conv1.weight"})["conv1.weight"] == 1
+
+
+@pytest.mark.parametrize("spec", list_teachers(), ids=lambda spec: str(spec.name))
+def test_every_catalogue_entry_can_be_built_on_the_meta_device(spec: TeacherSpec) -> None:
+    with torch.device("meta"):
+        network: Any = build_network(spec)
+    assert max(spec.taps) < len(network.feature_info)
+    assert spec.licence_note
+    assert spec.facts or spec.source == "bundled"

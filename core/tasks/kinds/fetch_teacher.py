@@ -9,9 +9,13 @@ from core.tasks.base import TASKS, TaskContext
 
 @TASKS.register("fetch", __name__)
 def fetch_teacher(context: TaskContext) -> dict[str, Any]:
-    """Download one teacher of the catalogue. The request is ``{"teacher": name}``."""
+    """Download one teacher of the catalogue. The request is ``{"teacher": name}``.
+
+    Its licence was shown where the user agreed, which accepts it.
+    """
     from core.errors import ConfigError
     from core.teachers.catalogue import list_teachers
+    from core.teachers.consent import accept_licence
     from core.teachers.fetch import HOST, fetch_from_hub
 
     name = context.request["teacher"]
@@ -19,5 +23,7 @@ def fetch_teacher(context: TaskContext) -> dict[str, Any]:
     if name not in known:
         raise ConfigError("C40", "This teacher cannot be fetched", todo="Choose one of the list.")
     context.reporter.phase("fetch", f"Fetching {known[name].title} from {HOST}")
-    fetch_from_hub(known[name], context.workspace / "teachers", context.reporter)
+    cache = context.workspace / "teachers"
+    fetch_from_hub(known[name], cache, context.reporter)
+    accept_licence(known[name], cache)
     return {"teacher": name}
