@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.teachers.consent import accepted_on, needs_consent
+
 from app.errors import as_facts
 from app.observe import Observer, project_version
 from app.worth import describe_worth
@@ -113,7 +115,7 @@ def _teacher(observer: Observer, name: str, spec: TeacherSpec, known: Measures) 
     measured = known.teachers.get(teacher_key(spec), {})
     facts = spec.model_dump(
         mode="json",
-        include={"title", "about", "source", "licence", "licence_note", "citation", "gated",
+        include={"title", "about", "source", "licence", "licence_note", "citation", "gated", "verified",
                  "architecture", "image_px"},
     )  # fmt: skip
     file = _file(spec, observer.workspace / "teachers")
@@ -121,9 +123,10 @@ def _teacher(observer: Observer, name: str, spec: TeacherSpec, known: Measures) 
     watch = observer.watch(task).summary() if task else None
     return facts | {
         "id": name,
-        "repository": spec.location if spec.source == "hub" else "",
+        "repository": spec.location if spec.source in {"hub", "page"} else "",
         "path": spec.location if spec.source == "file" else "",
         "here": file is not None,
+        "consent": needs_consent(spec) and not accepted_on(spec, observer.workspace / "teachers"),
         "bytes": file.stat().st_size if file else None,
         "cost": _cost(measured),
         "problem": measured.get("problem") or (watch and not file and watch["failure"]),

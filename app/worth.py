@@ -10,7 +10,7 @@ from app.observe import Observer
 from app.text import models as text
 from core.errors import RunError
 from core.estimate import Images
-from core.probes import probe_key, probes_folder, read_probes
+from core.probes import may_be_probed, probe_key, probes_folder, read_probes
 from core.projects import Project
 from core.runs.layout import RunFolder
 from core.runs.status import RunStatus
@@ -27,7 +27,7 @@ def describe_worth(
     if images is None:
         return None
     cache = observer.workspace / "teachers"
-    here = at_hand.here(cache)
+    here = may_be_probed(at_hand, cache)
     found = read_probes(_folder(observer.workspace, images), here, cache)
     names = {probe_key(spec): name for name, spec in here.items()}
     rows = [

@@ -15,6 +15,8 @@ from typing import Any
 
 from core.errors import BedsideError
 from core.files import read_json, sha256_json
+from core.teachers.catalogue import AtHand
+from core.teachers.consent import accepted_on, needs_consent
 from core.teachers.room import UNIMPORTANT
 from core.teachers.spec import TeacherSpec, teacher_file
 
@@ -44,6 +46,15 @@ class Probes:
     def sorted(self) -> list[tuple[str, Facts]]:
         """Key and facts of every teacher, the best linear probe first, failures last."""
         return sorted(self.teachers.items(), key=lambda item: (-_area(item[1]), item[1]["title"]))
+
+
+def may_be_probed(at_hand: AtHand, cache: Path) -> dict[str, TeacherSpec]:
+    """Teachers whose file is on this machine and whose licence, if need be, was accepted."""
+    return {
+        name: spec
+        for name, spec in at_hand.here(cache).items()
+        if accepted_on(spec, cache) or not needs_consent(spec)
+    }
 
 
 def probe_key(spec: TeacherSpec) -> str:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+from core.teachers.consent import accept_licence
 from fastapi import APIRouter, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.choice import (
     describe_choice,
@@ -14,7 +16,9 @@ from app.choice import (
     start_measuring,
     stop_measuring,
 )
+from app.ingest import Incoming
 from app.observe import Observer
+from app.own_teacher import dropped_place, known_teacher, look_at, take_in, typed_place
 from app.routes import answer
 from app.shell import surface
 from app.text import models as text
@@ -36,10 +40,26 @@ class Choice(BaseModel):
 
 
 class OwnTeacher(BaseModel):
-    """The path of a teacher's file, as it was typed."""
+    """A teacher's file: its path as it was typed, or the id of what was dropped."""
+
+    project: str
+    path: str = Field("", max_length=4000)
+    dropped: str = Field("", max_length=32)
+
+
+class Answers(BaseModel):
+    """What the user says of a file that was looked at; `core.teachers.adopt` checks it."""
 
     project: str
     path: str
+    answers: dict[str, Any]
+
+
+class Accepted(BaseModel):
+    """A teacher whose licence the user has accepted."""
+
+    project: str
+    teacher: str
 
 
 class Wanted(BaseModel):
@@ -78,15 +98,7 @@ def make_router(observer: Observer) -> APIRouter:
         observer.forget()
         return answer(describe_choice(observer))
 
-    @router.post("/api/models/own")
-    def own(typed: OwnTeacher) -> Response:
-        project = _current(observer, typed.project)
-        name = _own_file(typed.path)
-        find_teacher(name)
-        config = _with_teacher(project.config, name)
-        observer.projects.save(project, config, chose_models=True)
-        observer.forget()
-        return answer(describe_choice(observer))
+    _add_own(router, observer)
 
     @router.post("/api/models/measure")
     def measure(how: Again) -> Response:
@@ -103,6 +115,37 @@ def make_router(observer: Observer) -> APIRouter:
         return answer(describe_choice(observer))
 
     return router
+
+
+def _add_own(router: APIRouter, observer: Observer) -> None:
+    """A file of the user's: looked at, taken in, its licence accepted."""
+    incoming = Incoming(observer.workspace)
+
+    @router.post("/api/models/own")
+    def own(given: OwnTeacher) -> Response:
+        project = _current(observer, given.project)
+        dropped = given.dropped and dropped_place(incoming, given.dropped)
+        place = dropped or typed_place(given.path)
+        name = known_teacher(place)
+        if not name or dropped:  # what was dropped does not stay where it is
+            return answer({"task": look_at(observer, place).id, "path": str(place)})
+        config = _with_teacher(project.config, name)
+        observer.projects.save(project, config, chose_models=True)
+        observer.forget()
+        return answer({"page": describe_choice(observer)})
+
+    @router.post("/api/models/adopt")
+    def adopt(given: Answers) -> Response:
+        _current(observer, given.project)
+        return answer({"task": take_in(observer, Path(given.path), given.answers).id})
+
+    @router.post("/api/models/accept")
+    def accept(given: Accepted) -> Response:
+        project, cache = _current(observer, given.project), observer.workspace / "teachers"
+        known = teachers_at_hand(cache, project.config.teacher.name).teachers
+        accept_licence(known.get(given.teacher) or find_teacher(given.teacher), cache)
+        observer.forget()
+        return answer(describe_choice(observer))
 
 
 def _add_probe(router: APIRouter, observer: Observer) -> None:
@@ -164,18 +207,3 @@ def _chosen(config: RunConfig, choice: Choice, workspace: Path) -> RunConfig:
 
 def _with_teacher(config: RunConfig, name: str) -> RunConfig:
     return config.model_copy(update={"teacher": config.teacher.model_copy(update={"name": name})})
-
-
-def _own_file(typed: str) -> str:
-    """The whole path of the file that was typed.
-
-    Raises:
-        ConfigError: C41, it is no whole path; C42, there is no such file.
-    """
-    plain = typed.strip().strip('"')
-    path = Path(plain).expanduser()
-    if not plain or not path.is_absolute():
-        raise ConfigError("C41", text.NO_PATH, todo=text.NO_PATH_TODO)
-    if not path.is_file():
-        raise ConfigError("C42", text.NO_FILE, item=path.name, todo=text.NO_FILE_TODO)
-    return str(path.resolve())

@@ -6,6 +6,7 @@
 //     hint: 'PNG, JPEG or DICOM',         // quiet words below, optional
 //     folder: true,                       // true: a folder is chosen; false: files; 'both': either
 //     wholePage: true,                    // a drop anywhere on the page counts, optional
+//     sliced: true,                       // large files are sent in parts, `name.part-0001` and so on, optional
 //     onDone: async (arrived) => {},      // {id, title, files, bytes}; a refusal it throws is shown
 //   }));
 //
@@ -24,7 +25,7 @@ const BATCH_FILES = 64, BATCH_BYTES = 32 * 2 ** 20, LARGEST_FILE = 60 * 2 ** 20;
 const PASSED_OVER = /^(\..*|thumbs\.db|desktop\.ini)$/i;
 
 /** See above. Returns an element. */
-export function dropZone({label, hint = '', folder = true, wholePage = false, onDone}) {
+export function dropZone({label, hint = '', folder = true, wholePage = false, sliced = false, onDone}) {
   const bar = progressBar(TEXT.copying);
   const stop = el('button', {type: 'button', class: 'small'}, TEXT.stop);
   const busy = el('div', {class: 'drop-busy', hidden: true}, bar, stop);
@@ -47,7 +48,8 @@ export function dropZone({label, hint = '', folder = true, wholePage = false, on
     bar.set({text: TEXT.looking});
     addEventListener('beforeunload', leave);
     try {
-      const arrived = await sendFiles(await collect(), (facts) => bar.set(facts), ender.signal);
+      const found = await collect();
+      const arrived = await sendFiles(sliced ? found.flatMap(slices) : found, (facts) => bar.set(facts), ender.signal);
       if (arrived) { bar.set({text: TEXT.reading}); await onDone(arrived); }
     } catch (error) {
       failed.replaceChildren(problem(error.facts ?? TEXT.lost));
@@ -105,6 +107,14 @@ async function fromDrop(transfer) {
   }
   if (unread.length) throw refusal(TEXT.unread(unread[0], unread.length));
   return found;
+}
+
+/** A large file in parts that the server puts together again (app/own_teacher.py). */
+function slices({path, file}) {
+  if (file.size <= BATCH_BYTES) return [{path, file}];
+  return Array.from({length: Math.ceil(file.size / BATCH_BYTES)}, (_, place) => ({
+    path: `${path}.part-${String(place + 1).padStart(4, '0')}`, file: file.slice(place * BATCH_BYTES, (place + 1) * BATCH_BYTES),
+  }));
 }
 
 /** Send files; returns what has arrived, or null when it was stopped. */

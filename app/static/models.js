@@ -3,6 +3,7 @@ import {api, el, look, onLive, problem, progressBar, wish} from './live.js';
 import {studentCard, teacherCard} from './models_cards.js';
 import {costPanel} from './models_cost.js';
 import {mapPanel} from './models_map.js';
+import {ownPanel} from './models_own.js';
 import {worthPanel} from './models_worth.js';
 
 const TEXT = {
@@ -11,7 +12,6 @@ const TEXT = {
   teacher: 'Teacher', teacherWords: 'Looks at every training image once, frozen as it is. It is not part of what you will use afterwards.',
   student: 'Student', studentWords: 'This is what you train and take away. Small ones answer faster and run anywhere; large ones need more images.',
   away: (n) => n === 1 ? 'One more teacher, not on this computer yet' : `${n} more teachers, not on this computer yet`, awayGroup: 'Teachers that are not on this computer',
-  own: 'A teacher’s file of your own', ownHint: 'The whole path of a .safetensors file with its card (.json) beside it', use: 'Use this file',
   side: 'Pictures the student looks at', px: (side) => `${side} × ${side} pixels`,
   kept: (side) => `The images of this project are kept at ${side} × ${side} pixels.`,
   beyond: (side) => `The images are kept at ${side} × ${side} pixels: a larger picture shows nothing more. How they are read stands on Data.`,
@@ -76,7 +76,7 @@ async function answered(element, path, body, place) {
 /** An error stays beside what caused it, until something else is tried. */
 function refuse(found, place) {
   if (!page) return;
-  for (const one of [page.refused, page.ownRefused, page.worthRefused]) one.replaceChildren();
+  for (const one of [page.refused, page.own.refused, page.worthRefused]) one.replaceChildren();
   if (!found) return;
   (place ?? page.refused).append(problem(found));
   (place ?? page.refused).scrollIntoView({block: 'nearest'});
@@ -104,6 +104,7 @@ function show(element, found) {
   sides(found);
   page.cost.set(found, teacher, student);
   page.worth.set(found);
+  page.own.set(found);
   page.map.set(found);
   measuring(found);
   if (found.begin && begun !== found.measured.key) {
@@ -129,7 +130,6 @@ function build(element, project) {
   const parts = {project, cards: new Map()};
   parts.refused = el('div', {id: 'models-refused'});
   parts.problems = el('div', {id: 'models-problems'});
-  parts.ownRefused = el('div', {id: 'own-refused'});
   parts.teachers = el('div', {class: 'picks', id: 'teachers', role: 'radiogroup', 'aria-label': TEXT.teacher});
   parts.away = el('div', {class: 'picks', id: 'away', role: 'radiogroup', 'aria-label': TEXT.awayGroup});
   parts.awayWords = el('summary', {});
@@ -139,18 +139,13 @@ function build(element, project) {
   parts.sideWords = el('p', {class: 'small-print', id: 'side-words'});
   parts.cost = costPanel({measure: (again) => document.dispatchEvent(new CustomEvent('models:act', {detail: {path: '/api/models/measure', body: {again}}})),
     goOn: () => act(element, '/api/models/choose', {project})});
-  const path = el('input', {type: 'text', id: 'own-path', spellcheck: 'false', autocomplete: 'off', placeholder: '/home/me/teacher.safetensors'});
-  const own = el('form', {class: 'own-file', onsubmit: async (event) => {
-    event.preventDefault();
-    if (await act(element, '/api/models/own', {project, path: path.value}, parts.ownRefused)) path.value = '';
-  }}, el('label', {for: 'own-path'}, TEXT.own, el('span', {class: 'small-print'}, TEXT.ownHint)),
-  el('div', {class: 'own-row'}, path, el('button', {type: 'submit', class: 'small', id: 'own-use'}, TEXT.use)), parts.ownRefused);
+  parts.own = ownPanel({project, choose, update: (found) => { show(element, found); look(); }});
   parts.worth = worthPanel({choose, start: () => act(element, '/api/models/probe', {project}, parts.worthRefused)});
   parts.worthRefused = el('div', {id: 'worth-refused'});
   parts.map = mapPanel();
   element.replaceChildren(el('div', {class: 'models'},
     el('div', {class: 'models-lists'}, parts.refused,
-      el('section', {'aria-labelledby': 'teacher-title'}, head('teacher-title', TEXT.teacher, TEXT.teacherWords), parts.teachers, parts.problems, parts.awayList, own),
+      el('section', {'aria-labelledby': 'teacher-title'}, head('teacher-title', TEXT.teacher, TEXT.teacherWords), parts.teachers, parts.problems, parts.awayList, parts.own.node),
       parts.worth.node, parts.worthRefused, parts.map.node,
       el('section', {'aria-labelledby': 'student-title'}, head('student-title', TEXT.student, TEXT.studentWords),
         el('div', {class: 'side-row'}, el('label', {for: 'side'}, TEXT.side), parts.side, parts.sideWords), parts.students)),

@@ -4,7 +4,9 @@ import {api, bytes, el, figure, look, problem} from './live.js';
 const TEXT = {
   bundled: 'Comes with Bedside', file: 'Your own file', here: 'From the hub, on this computer', away: 'Not on this computer yet',
   probe: (words) => `linear probe ${words}`, looks: (side) => `looks at ${side} px`, about: (size) => `about ${size}`, onePicture: (time) => `${time} a picture`,
-  licence: 'Licence', gated: 'Its authors ask for an account and an agreement.',
+  licence: 'Licence', gated: 'Its authors ask for an account and an agreement.', unverified: 'This entry has not been checked against the real file.',
+  byHand: 'Download it by hand:', thenOwn: 'then give its path below.', consent: 'Accept the licence…', consentTitle: (title) => `The licence of ${title}`,
+  consentWords: 'Its licence has conditions. They hold for you and, as its authors say, for the student too. What you accept is recorded in every training, card and export.', accept: 'Accept',
   fetch: 'Fetch it…', command: 'or on the command line:', fetching: 'Fetching…', stopFetching: 'Stop', stopped: 'Fetching was stopped; what has arrived is kept.',
   parameters: 'Parameters', size: 'File', operations: 'Multiply-adds', time: 'One picture', unknown: '–',
   unsuited: (px) => `looks at ${px} px instead`,
@@ -16,60 +18,86 @@ const TEXT = {
 
 /** A card is {node, set(facts, page, teacher, student)}. */
 export function teacherCard(one, page, choose) {
-  const {node, input, body, actions} = frame('teacher', one.id, () => choose({teacher: one.id}));
+  const {node, input, body, actions} = frame('teacher', one.id, () => pick());
+  let known = one;
+  const pick = () => {
+    if (!known.consent) { choose({teacher: one.id}); return; }
+    input.checked = false;   // first its licence
+    askConsent(known, () => choose({teacher: one.id}));
+  };
   const badge = el('span', {class: 'badge idle'}), figures = el('p', {class: 'pick-line'}), licence = el('p', {class: 'small-print'});
   const failed = el('div', {class: 'pick-failed'});
   node.classList.add('wide');
   body.append(el('span', {class: 'pick-title'}, el('b', {}, one.title), badge), el('span', {class: 'pick-about'}, one.about), licence);
   actions.before(figures);
   const set = (facts, page) => {
+    known = {...facts, project: page.project.id};
     check(node, input, facts.id === page.chosen.teacher);
     input.disabled = !facts.here && facts.id !== page.chosen.teacher;
     node.classList.toggle('away', !facts.here);
-    badge.textContent = facts.source === 'hub' ? (facts.here ? TEXT.here : TEXT.away) : TEXT[facts.source];
+    badge.textContent = TEXT[facts.source] ?? (facts.here ? TEXT.here : TEXT.away);
     badge.className = `badge ${facts.here ? 'idle' : 'warn'}`;
     const size = facts.bytes !== null ? bytes(facts.bytes) : facts.cost ? TEXT.about(bytes(facts.cost.megabytes * 1e6)) : null;
     const time = facts.cost ? TEXT.onePicture(time_ms(facts.cost.latency_ms)) : null;
     const judged = page.worth?.rows.find((row) => row.id === facts.id)?.linear?.auroc;
     figures.replaceChildren(...[judged ? TEXT.probe(figure(judged)) : null, size, time, TEXT.looks(facts.image_px)].filter(Boolean).map((words) => el('span', {}, words)));
-    licence.replaceChildren(el('b', {}, `${TEXT.licence}: ${facts.licence}. `), facts.licence_note, facts.gated ? ` ${TEXT.gated}` : '');
+    licence.replaceChildren(el('b', {}, `${TEXT.licence}: ${facts.licence}. `), facts.licence_note, facts.gated ? ` ${TEXT.gated}` : '', facts.verified || facts.here ? '' : ` ${TEXT.unverified}`);
     failed.replaceChildren(...(facts.problem ? [problem(facts.problem)] : facts.stopped ? [el('p', {class: 'small-print'}, TEXT.stopped)] : []));
-    offerFetch(actions, facts, page);
+    offer(actions, facts, page);
   };
   actions.after(failed);
   return {node, set};
 }
 
-function offerFetch(actions, facts, page) {
-  const state = facts.here || facts.source !== 'hub' ? '' : facts.fetching ? 'fetching' : 'offer';
+/** What can be done about a teacher that is not here, or whose licence was not accepted. */
+function offer(actions, facts, page) {
+  const state = facts.here ? (facts.consent ? 'consent' : '') : facts.fetching ? 'fetching' : facts.source;
   if (actions.dataset.state === state) return;
   actions.dataset.state = state;
-  actions.hidden = !state;
+  actions.hidden = !['consent', 'fetching', 'hub', 'page'].includes(state);
   if (state === 'fetching') {
     actions.replaceChildren(el('span', {class: 'quiet', role: 'status'}, TEXT.fetching),
       el('button', {type: 'button', class: 'small', onclick: () => api(`/api/task/${facts.fetching}/stop`, {}).then(look)}, TEXT.stopFetching));
-  } else if (state === 'offer') {
+  } else if (state === 'hub') {
     actions.replaceChildren(el('button', {type: 'button', class: 'small fetch', 'aria-haspopup': 'dialog', onclick: () => ask(facts, page)}, TEXT.fetch),
       el('span', {class: 'small-print'}, TEXT.command, el('br'), el('code', {}, `python launch.py fetch ${facts.id}`)));
+  } else if (state === 'page') {
+    actions.replaceChildren(el('span', {class: 'small-print'}, TEXT.byHand, ' ', el('code', {}, facts.repository), ' ', TEXT.thenOwn));
+  } else if (state === 'consent') {
+    actions.replaceChildren(el('button', {type: 'button', class: 'small consent', 'aria-haspopup': 'dialog', onclick: () => askConsent({...facts, project: page.project.id}, () => {})}, TEXT.consent));
   }
+}
+
+const send = (path, body) => document.dispatchEvent(new CustomEvent('models:act', {detail: {path, body}}));
+
+/** The licence in words, to be accepted once; `then()` goes on with what was wanted. */
+function askConsent(facts, then) {
+  askFirst(TEXT.consentTitle(facts.title), [el('p', {}, el('b', {}, `${facts.licence}. `), facts.licence_note), el('p', {}, TEXT.consentWords)], TEXT.accept, () => {
+    send('/api/models/accept', {project: facts.project, teacher: facts.id});
+    then();
+  });
 }
 
 /** The one question before anything leaves the computer. */
 function ask(facts, page) {
   const [repository, file] = facts.repository.split(':');
-  const answer = (yes) => {
-    dialog.close();
-    dialog.remove();
-    if (yes) document.dispatchEvent(new CustomEvent('models:act', {detail: {path: '/api/models/fetch', body: {teacher: facts.id}}}));
-  };
   const size = facts.cost ? `, ${TEXT.about(bytes(facts.cost.megabytes * 1e6))}` : '';
-  const dialog = el('dialog', {class: 'ask', 'aria-labelledby': 'ask-title', id: 'ask'},
-    el('h2', {id: 'ask-title'}, TEXT.askTitle(facts.title)),
+  askFirst(TEXT.askTitle(facts.title), [
     el('p', {}, TEXT.askFrom(page.host), el('br'), el('code', {}, `${repository}/${file}`), size),
     el('p', {}, `${TEXT.licence}: ${facts.licence}. ${facts.licence_note}`, facts.gated ? ` ${TEXT.gated}` : ''),
     el('p', {}, el('b', {}, TEXT.askNothing), ` ${TEXT.askOnce}`),
+  ], TEXT.yes, () => send('/api/models/fetch', {teacher: facts.id}));
+}
+
+function askFirst(title, words, yes, agreed) {
+  const answer = (given) => {
+    dialog.close();
+    dialog.remove();
+    if (given) agreed();
+  };
+  const dialog = el('dialog', {class: 'ask', 'aria-labelledby': 'ask-title', id: 'ask'}, el('h2', {id: 'ask-title'}, title), ...words,
     el('div', {class: 'row ask-row'}, el('button', {type: 'button', class: 'small', id: 'ask-no', onclick: () => answer(false)}, TEXT.no),
-      el('button', {type: 'button', class: 'small primary', id: 'ask-yes', onclick: () => answer(true)}, TEXT.yes)));
+      el('button', {type: 'button', class: 'small primary', id: 'ask-yes', onclick: () => answer(true)}, yes)));
   dialog.addEventListener('cancel', () => dialog.remove());
   document.getElementById('page').append(dialog);
   dialog.showModal();

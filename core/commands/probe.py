@@ -33,6 +33,7 @@ def probe(
     import torch
 
     from core.machine import choose_threads
+    from core.probes import may_be_probed
     from core.probing import probe_teachers
     from core.teachers.catalogue import teachers_at_hand
 
@@ -41,7 +42,7 @@ def probe(
         config, dataset = _images(source, reporter)
         torch.set_num_threads(choose_threads(config.device.threads))
         at_hand = teachers_at_hand(workspace / "teachers", config.teacher.name)
-        here = at_hand.here(workspace / "teachers")
+        here = may_be_probed(at_hand, workspace / "teachers")
         found = probe_teachers(dataset, config, here, workspace, reporter)
     console.print(_table(found))
     console.print(

@@ -17,6 +17,7 @@ def probe(context: TaskContext) -> dict[str, Any]:
 
     from core.data.manifest import open_dataset
     from core.machine import choose_threads
+    from core.probes import may_be_probed
     from core.probing import probe_teachers
     from core.projects import ProjectStore
     from core.teachers.catalogue import teachers_at_hand
@@ -25,6 +26,6 @@ def probe(context: TaskContext) -> dict[str, Any]:
     torch.set_num_threads(choose_threads(project.config.device.threads))
     dataset = open_dataset(project.folder, context.workspace)
     at_hand = teachers_at_hand(context.workspace / "teachers", project.config.teacher.name)
-    here = at_hand.here(context.workspace / "teachers")
+    here = may_be_probed(at_hand, context.workspace / "teachers")
     found = probe_teachers(dataset, project.config, here, context.workspace, context.reporter)
     return {"teachers": len(found.teachers)}
