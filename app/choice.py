@@ -115,8 +115,8 @@ def _teacher(observer: Observer, name: str, spec: TeacherSpec, known: Measures) 
     measured = known.teachers.get(teacher_key(spec), {})
     facts = spec.model_dump(
         mode="json",
-        include={"title", "about", "source", "licence", "licence_note", "citation", "gated", "verified",
-                 "architecture", "image_px"},
+        include={"title", "about", "source", "licence", "licence_note", "citation", "gated",
+                 "verified", "architecture", "image_px"},
     )  # fmt: skip
     file = _file(spec, observer.workspace / "teachers")
     task = observer.tasks.newest("fetch", teacher=name) if spec.source == "hub" else None

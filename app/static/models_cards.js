@@ -22,7 +22,9 @@ export function teacherCard(one, page, choose) {
   let known = one;
   const pick = () => {
     if (!known.consent) { choose({teacher: one.id}); return; }
-    input.checked = false;   // first its licence
+    input.checked = false;   // the one before stays until its licence is accepted
+    const before = node.parentElement.querySelector('.picked input');
+    if (before) before.checked = true;
     askConsent(known, () => choose({teacher: one.id}));
   };
   const badge = el('span', {class: 'badge idle'}), figures = el('p', {class: 'pick-line'}), licence = el('p', {class: 'small-print'});

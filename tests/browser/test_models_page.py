@@ -109,39 +109,86 @@ def test_a_choice_is_kept_at_once_and_its_cost_is_told(
     expect(page).to_have_url(re.compile("/train$"))
 
 
-def test_a_file_of_ones_own_is_checked_and_what_is_wrong_stays(
-    own_app: AppServer, open_page: Callable[..., Page], seen: Seen, tmp_path: Path
+def test_a_file_of_ones_own_is_recognised_and_what_is_wrong_stays(
+    own_app: AppServer,
+    open_page: Callable[..., Page],
+    assert_accessible: Callable[[Page], None],
+    seen: Seen,
+    tmp_path: Path,
 ) -> None:
     seen.allow("409")
     put_measures(own_app)
     page = ready(open_page(own_app, "/models", viewport={"width": 900, "height": 800}))
     teacher = Path(project_of(own_app).config.teacher.name)
-    lonely = tmp_path / "lonely.safetensors"
+    lonely, broken = tmp_path / "lonely.safetensors", tmp_path / "broken.safetensors"
     lonely.write_bytes(teacher.read_bytes())
+    broken.write_bytes(teacher.read_bytes()[:5000])
     for typed, code in (
         ("teacher.safetensors", "C41"), (str(tmp_path / "none.safetensors"), "C42"),
-        (str(lonely), "M26"),
+        (str(broken), "M2"),
     ):  # fmt: skip
         page.locator("#own-path").fill(typed)
         page.locator("#own-use").click()
-        expect(page.locator("#own-refused [role=alert]")).to_contain_text(code)
+        expect(page.locator("#own-refused [role=alert]")).to_contain_text(code, timeout=60_000)
         expect(page.locator("#own-path")).to_have_value(typed)
-    card_file = json.loads(teacher.with_suffix(".json").read_text())
-    card_file["spec"]["title"] = "My <b>own</b> teacher"
-    lonely.with_suffix(".json").write_text(json.dumps(card_file))
-    page.locator("#own-path").press("Enter")
+
+    page.locator(".own-file input[type=file]").set_input_files(lonely)
+    expect(page.locator("#own-is")).to_contain_text("resnet10t", timeout=60_000)
+    expect(page.locator("#own-is")).to_contain_text("100 % of them are in the file")
     expect(page.locator("#own-refused [role=alert]")).to_have_count(0)
-    expect(card(page, "teachers", str(lonely))).to_have_class(re.compile("picked"))
-    expect(card(page, "teachers", str(lonely))).to_contain_text("My <b>own</b> teacher")
-    assert project_of(own_app).config.teacher.name == str(lonely)
+    page.locator("#own-take").click()  # what is not known is not made up
+    assert page.locator("#own-norm").evaluate("(one) => one.matches(':invalid')")
+    assert_accessible(page)
+    page.locator("#own-name").fill("My <b>own</b> teacher")
+    page.locator("#own-norm").select_option("own")
+    page.locator("#own-mean").fill("0.5")
+    page.locator("#own-std").fill("0.25, 0.25, 0.25")
+    page.locator("#own-licence").fill("CC BY-NC 4.0")
+    page.locator("#own-accepted").check()
+    page.locator("#own-take").click()
+    picked = page.locator("#teachers .pick.picked")
+    expect(picked).to_contain_text("My <b>own</b> teacher", timeout=60_000)
+    expect(picked).to_contain_text("CC BY-NC 4.0")
+    expect(picked.locator(".consent")).to_have_count(0)  # accepted just now
+    expect(page.locator("#own-proposal")).to_have_count(0)
+    kept = Path(project_of(own_app).config.teacher.name)
+    assert kept.parent == (own_app.workspace / "teachers").resolve()
+    described = json.loads(kept.with_suffix(".json").read_text())["spec"]
+    assert (described["mean"], described["std"]) == ([0.5] * 3, [0.25] * 3)
     assert page.evaluate("document.documentElement.scrollWidth") <= 900
 
-    lonely.unlink()  # gone, as a drive that is pulled out
+    kept.unlink()  # gone, as a drive that is pulled out
     page.reload()
     ready(page)
     expect(page.locator("#models-problems [role=alert]")).to_contain_text("C11")
     card(page, "teachers", "bedside-r10").locator("label").click()
     expect(page.locator("#models-problems [role=alert]")).to_have_count(0)
+
+
+def test_a_licence_with_conditions_is_accepted_once_before_its_teacher_is_chosen(
+    own_app: AppServer, open_page: Callable[..., Page]
+) -> None:
+    teacher = Path(project_of(own_app).config.teacher.name)
+    kept = own_app.workspace / "teachers" / "ward.safetensors"
+    kept.parent.mkdir(exist_ok=True)
+    kept.write_bytes(teacher.read_bytes())
+    described = json.loads(teacher.with_suffix(".json").read_text())
+    described["spec"] |= {"title": "Ward", "licence": "CC BY-NC 4.0", "licence_note": "No trade."}
+    kept.with_suffix(".json").write_text(json.dumps(described))
+    put_measures(own_app)
+    page = ready(open_page(own_app, "/models"))
+    ward = page.locator("#teachers .pick", has_text="Ward")
+    ward.locator("label").click()
+    expect(page.locator("#ask")).to_contain_text("No trade.")
+    page.locator("#ask-no").click()
+    expect(page.locator("#teachers input:checked")).to_have_value(str(teacher))
+    ward.locator("label").click()
+    page.locator("#ask-yes").click()
+    expect(ward).to_have_class(re.compile("picked"))
+    page.reload()
+    ready(page)
+    expect(ward).to_have_class(re.compile("picked"))
+    expect(ward.locator(".consent")).to_have_count(0)
 
 
 def test_teachers_are_compared_and_the_map_opens_an_image(
