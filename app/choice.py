@@ -7,8 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from core.teachers.consent import accepted_on, needs_consent
-
 from app.errors import as_facts
 from app.observe import Observer, project_version
 from app.worth import describe_worth
@@ -23,6 +21,7 @@ from core.runs.process import request_stop
 from core.runs.status import RunStatus
 from core.students.spec import STUDENTS, StudentSpec, students_by_size
 from core.teachers.catalogue import AtHand, teachers_at_hand
+from core.teachers.consent import accepted_on, needs_consent
 from core.teachers.fetch import HOST
 from core.teachers.spec import TeacherSpec, teacher_file
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from core.teachers.consent import accept_licence
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
@@ -28,6 +27,7 @@ from core.errors import ConfigError, RunError
 from core.projects import Project
 from core.students.spec import LARGEST_PX, STUDENTS
 from core.teachers.catalogue import find_teacher, teachers_at_hand
+from core.teachers.consent import accept_licence
 
 
 class Choice(BaseModel):
