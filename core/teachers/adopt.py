@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from core.config import Settings, config_mistakes
+from core.config import config_mistakes
+from core.config_base import Settings
 from core.errors import ConfigError, ModelError
 from core.files import private_folder, require_free, sha256_file, write_json
 from core.teachers.beside import Triple, weights_file
