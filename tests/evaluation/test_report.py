@@ -213,6 +213,7 @@ def test_student_only_runs_name_no_teacher(build_run) -> None:
     _, page = report_of(run)
     assert "from the labels alone" in page.text
     assert "No teacher took part" in page.text
+    assert "nothing to compare stage by stage" in page.text
 
 
 @pytest.mark.parametrize(
