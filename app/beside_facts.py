@@ -10,10 +10,11 @@ from app.observe import Observer
 from app.text import train as text
 from core.config import RunConfig, load_config
 from core.differences import differing_settings
+from core.errors import ConfigError
 from core.evaluation import report_words as words
 from core.evaluation.report_pair import verdict_of
 from core.files import read_json
-from core.objectives.methods import METHODS
+from core.objectives.methods import METHODS, find_method, require_suitable
 from core.runs.companion import (
     companion_request,
     data_of,
@@ -24,25 +25,47 @@ from core.runs.layout import RunFolder
 from core.runs.starting import RESUMABLE
 from core.runs.status import RunStatus
 from core.runs.store import RunSummary
+from core.types import Task
 
 Json = dict[str, Any]
 
 
 def other_methods(observer: Observer, run: RunFolder, config: RunConfig) -> list[Json]:
-    """Every other method: what it is, the run of it beside this one, what came of that."""
+    """Every other method: what it is, the run of it beside this one, why there can be none."""
     beside = _beside(observer, run, config)
     return [
         {
             "id": name,
             "title": method.title,
             "about": method.about,
-            "refusal": "",
+            "refusal": _refusal(run, name),
             "run": beside.get(name),
             "verdict": verdict_of(run, observer.run(beside[name]["id"])) if name in beside else "",
         }
         for name, method in METHODS.items()
         if name != config.method.name
     ]
+
+
+def require_possible(run: RunFolder, method: str) -> None:
+    """Refuse a method that there is not, or that is undefined for the labels of `run`.
+
+    Raises:
+        ConfigError: C12 or C18; see `core.objectives.methods`.
+    """
+    find_method(method)
+    dataset = _read(run.path / "dataset.json")
+    if dataset:  # else its images have not been read yet
+        require_suitable(method, Task(dataset["task"]), len(dataset["classes"]))
+
+
+def _refusal(run: RunFolder, method: str) -> str:
+    """Why there can be no run of `method` beside `run`; empty where there can."""
+    try:
+        require_possible(run, method)
+    except ConfigError as error:
+        return f"{error.what}."
+    return ""
 
 
 def _beside(observer: Observer, run: RunFolder, config: RunConfig) -> dict[str, Json]:

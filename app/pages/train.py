@@ -6,14 +6,13 @@ import gradio as gr
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from app.beside_facts import compare_runs
+from app.beside_facts import compare_runs, require_possible
 from app.observe import Observer
 from app.pages.train_form import TrainForm
 from app.routes import answer
 from app.run_facts import RunFacts, run_log
 from app.shell import surface
 from app.text import train as text
-from core.objectives.methods import find_method
 from core.runs.companion import companion_of
 from core.runs.layout import RunFolder
 from core.runs.process import request_finish, request_stop
@@ -92,7 +91,7 @@ def _add_actions(router: APIRouter, observer: Observer) -> None:
     @router.post("/api/train/run/{name}/compare")
     def compare(name: str, against: Against) -> Response:
         run = observer.run(name)
-        find_method(against.method)
+        require_possible(run, against.method)
         started = start_companion(observer.runs, run, method=against.method)
         _refresh_if_missing(observer, run, started, against.method)
         return changed(started)

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from app.beside_facts import compare_runs
+from app.beside_facts import compare_runs, require_possible
 from app.fields import open_settings
 from app.observe import Observer
 from app.run_facts import RunFacts, run_log
 from app.text import train as text
 from core.config import DataSettings, RunConfig
+from core.errors import ConfigError
 from core.files import read_json, write_json
 from core.objectives.methods import METHODS
 from core.projects import ProjectStore
@@ -139,6 +140,22 @@ def test_every_other_method_is_offered_with_its_run(observer: Observer) -> None:
     beside = {each["id"]: each["run"] for each in found if each["run"]}
     assert {name: each["id"] for name, each in beside.items()} == {"drd": deep.id}
     assert not beside["drd"]["complete"]
+
+
+def test_a_method_that_the_labels_rule_out_says_why(observer: Observer) -> None:
+    run = finished(observer)
+    refused = {each["id"]: each["refusal"] for each in RunFacts(observer).one(run)["methods"]}
+    assert set(refused.values()) == {""}  # nothing is known of the labels yet
+    for classes, said in ((["a", "b"], "these images have 2 classes."), (["a", "b", "c"], "")):
+        write_json(run.path / "dataset.json", {"task": "multiclass", "classes": classes})
+        methods = {each["id"]: each for each in RunFacts(observer).one(run)["methods"]}
+        assert methods["dist"]["refusal"].endswith(said)
+        assert bool(methods["dist"]["refusal"]) == bool(said)
+        assert methods["kd"]["refusal"] == ""
+    write_json(run.path / "dataset.json", {"task": "multiclass", "classes": ["a", "b"]})
+    with pytest.raises(ConfigError) as caught:
+        require_possible(run, "dist")
+    assert caught.value.code == "C18"
 
 
 def test_stages_are_given_in_figures_and_words(observer: Observer) -> None:

@@ -143,6 +143,9 @@ def test_a_finished_run_is_shown_with_its_yardstick(
     expect(page.locator("#run-methods li[data-method=drd] button")).to_have_text(
         "Train and compare"
     )
+    refused = page.locator("#run-methods li[data-method=dist]")
+    expect(refused).to_contain_text("these images have 2 classes")
+    expect(refused.get_by_role("button")).to_be_disabled()
     stages_are_shown(page, finished(desk))
     expect(page.locator("#plot-auroc[data-drawn]")).to_be_attached()
     assert points(page) == sum(
