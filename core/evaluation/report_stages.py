@@ -45,7 +45,7 @@ def stages_in_words(alignment: Json) -> str:
     before, after, pairs = (alignment[key] for key in ("before", "after", "pairs"))
     said = f"Measured on {count(alignment['images'], 'validation image')}, unturned and uncropped."
     if not pairs:
-        return said
+        return f"{said} This method compares answers, not stages, so it brings none together."
     tap, stage = pairs[-1]
     first, last = before[tap][stage], after[tap][stage]
     if first is None or last is None:

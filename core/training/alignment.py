@@ -97,8 +97,8 @@ def _cka(theirs: Tensor, own: Tensor) -> float | None:
 
 
 def _pairs(session: Session) -> list[list[int]]:
-    if session.request is None:
-        return []
     method = find_method(session.config.method.name)
+    if session.request is None or "probe" in method.uses:  # which compares answers, not maps
+        return []
     stages = stages_in_use(method, len(session.student.stages))
     return [[tap, stage] for tap, stage in zip(session.request.taps, stages, strict=False)]
