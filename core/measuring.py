@@ -144,7 +144,8 @@ def _time_steps(
 
 def _views(count: int, setting: Setting, side: int) -> Tensor:
     """Noise in random views, ``[count, C, side, side]``: making them is part of the work."""
-    pictures = torch.rand(count, setting.channels, setting.cached_px, setting.cached_px)
+    shape = (count, setting.channels, setting.cached_px, setting.cached_px)
+    pictures = torch.randint(256, shape, dtype=torch.uint8)
     names = [str(number) for number in range(count)]
     return apply_views(pictures, draw_views(0, names, [0] * count, "light"), side)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from typing import Any, Self
 
 import timm
@@ -12,6 +13,7 @@ from timm.layers.norm import LayerNorm
 from torch import Tensor, nn
 
 from core.errors import ModelError
+from core.memory import within_memory
 from core.teachers.spec import TeacherSpec
 
 MLP_LAYERS = {"SwiGLUPacked": SwiGLUPacked}
@@ -37,6 +39,7 @@ class Teacher(nn.Module):
         self.network = network
         self.register_buffer("mean", torch.tensor(spec.mean)[None, :, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(spec.std)[None, :, None, None], persistent=False)
+        self._at_once = sys.maxsize  # pictures; fewer once memory was too small
         self.requires_grad_(False)
         self.eval()
 
@@ -54,7 +57,30 @@ class Teacher(nn.Module):
 
         Returns:
             One ``[N, C_i, H_i, W_i]`` map per tap; tokens come as maps, prefix tokens are dropped.
+
+        Raises:
+            ModelError: The memory is too small for one picture (M03).
         """
+        return within_memory(lambda: self._in_parts(images), lambda: self._halve(len(images)))
+
+    def _in_parts(self, images: Tensor) -> list[Tensor]:
+        parts = [self._look(part) for part in torch.split(images, self._at_once)]
+        if len(parts) == 1:
+            return parts[0]
+        return [torch.cat(maps) for maps in zip(*parts, strict=True)]
+
+    def _halve(self, images: int) -> None:
+        at_once = min(images, self._at_once)
+        if at_once == 1:
+            raise ModelError(
+                "M03",
+                "The memory is too small for this teacher to look at one picture",
+                item=self.spec.name,
+                todo="Choose a smaller teacher, or close other programs.",
+            )
+        self._at_once = at_once // 2
+
+    def _look(self, images: Tensor) -> list[Tensor]:
         maps: list[Tensor] = self.network.forward_intermediates(  # type: ignore[operator]
             self.prepare(images),
             indices=list(self.spec.taps),

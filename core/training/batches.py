@@ -6,7 +6,7 @@ Everything is a function of (seed, epoch, image id) or (seed, step); nothing is 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -51,9 +51,8 @@ class Batch:
         return self._each(lambda tensor: tensor if tensor.is_cuda else tensor.pin_memory())
 
     def to(self, device: torch.device) -> Batch:
-        """The same on `device`, the pictures with their channels last."""
-        moved = self._each(lambda tensor: tensor.to(device, non_blocking=True))
-        return replace(moved, images=moved.images.contiguous(memory_format=torch.channels_last))
+        """The same on `device`, pictures and maps with their channels last."""
+        return self._each(lambda tensor: _channels_last(tensor.to(device, non_blocking=True)))
 
     def parts(self, count: int) -> list[Batch]:
         """The same in `count` parts, as equal as can be."""
@@ -149,6 +148,12 @@ class TrainingBatches:
         if self._probe is None:
             return None
         return torch.from_numpy(self._probe.logits(maps[-1].mean((2, 3)).numpy())).float()
+
+
+def _channels_last(tensor: Tensor) -> Tensor:
+    if tensor.ndim != 4:
+        return tensor
+    return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def class_weights(frame: pd.DataFrame, dataset: Dataset, balance: bool) -> Tensor:

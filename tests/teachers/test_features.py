@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from core.data.cache import PixelCache
+from core.errors import ModelError
 from core.teachers.base import Teacher
 from core.teachers.catalogue import find_teacher
 from core.teachers.checkpoint import load_teacher
@@ -60,6 +61,33 @@ def test_stored_equals_online_within_bfloat16(
             assert kept.shape == fresh.shape
             torch.testing.assert_close(kept, fresh, rtol=2**-7, atol=1e-3)
     assert stored.seen(positions, views)[0].shape[-2:] == (2, 2)  # 4x4 averaged to the grid
+
+
+def test_too_little_memory_asks_the_teacher_about_fewer(
+    made: tuple[Teacher, PixelCache, FeatureRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 55: and then again about no more than that."""
+    teacher, real = made[0], made[0]._look
+    images = torch.rand(9, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+    expected = teacher(images)
+    asked: list[int] = []
+
+    def look(part: torch.Tensor) -> list[torch.Tensor]:
+        asked.append(len(part))
+        if len(part) > most:
+            raise torch.OutOfMemoryError
+        return real(part)
+
+    monkeypatch.setattr(teacher, "_look", look)
+    monkeypatch.setattr(teacher, "_at_once", 32)
+    most = 2
+    for maps in (teacher(images), teacher(images)):
+        for found, whole in zip(maps, expected, strict=True):
+            torch.testing.assert_close(found, whole, atol=1e-5, rtol=1e-4)
+    assert asked == [9, 4, *2 * [2, 2, 2, 2, 1]]
+    most = 0
+    with pytest.raises(ModelError, match="M03"):
+        teacher(images)
 
 
 def test_views_differ_and_are_those_of_the_student(
