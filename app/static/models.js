@@ -20,6 +20,7 @@ const TEXT = {
   ended: 'Measuring ended before everything was measured.', stopped: 'Measuring was stopped.',
   measure: 'Measure the rest', measureAll: 'Measure now',
 };
+const MANY = 5;          // teachers at hand; of more, only the chosen one says all of itself
 let page = null;         // the parts of the page, once there is a project
 let facts = null;        // what /api/models said last
 let seen = '';           // what of the live state it belongs to
@@ -95,6 +96,7 @@ function show(element, found) {
   const student = found.students.find((one) => one.id === found.chosen.student);
   const [near, away] = byPlace(found);
   fill(page.teachers, near, (one) => teacherCard(one, found, choose), found, teacher, student);
+  page.teachers.classList.toggle('many', near.length > MANY);
   fill(page.away, away, (one) => teacherCard(one, found, choose), found, teacher, student);
   page.awayList.hidden = !away.length;
   page.awayWords.textContent = TEXT.away(away.length);
