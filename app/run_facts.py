@@ -72,6 +72,7 @@ class RunFacts:
             "passes": config.train.epochs,
             "patience": config.train.patience,
             "alone": config.method.name == STUDENT_ONLY,
+            "curves": list(method.curves) if method else [],
             "origin": _origin(origin),
             "command": _command(run, config, origin),
             "sentence": self._sentence(run),

@@ -18,10 +18,11 @@ from app.text import train as text
 from core.choosing import choose_settings, demo_config
 from core.config import RunConfig
 from core.errors import RunError
-from core.objectives.methods import METHODS
+from core.objectives.methods import METHODS, require_suitable
 from core.presets import PRESETS, preset_of, with_preset
 from core.projects import Project
 from core.runs.starting import start_run
+from core.types import Task
 
 QUIET: dict[str, Any] = {
     "queue": False,
@@ -138,6 +139,8 @@ class TrainForm:
         project = self._require(token)
         config = self._read(project, name, values)
         project = self._save(project, config)
+        labels = project.found
+        require_suitable(config.method.name, Task(labels["task"]), len(labels["classes"]))
         started = start_run(self._observer.runs, config)
         self._observer.forget()
         note = "" if started.new else f'<div class="note" role="status">{text.ALREADY}</div>'

@@ -56,9 +56,9 @@ const TEXT = {
 const CHARTS = {
   auroc: {curves: ['validation/auroc'], low: 0.4, high: 1.005},
   cka: {curves: ['cka/teacher', 'cka/reprogrammed'], low: 0, high: 1.005},
-  loss: {curves: ['loss', 'loss/task', 'loss/hybrid', 'loss/agreement', 'loss/cka', 'validation/loss'], low: 0, high: null},
+  loss: {curves: ['loss', 'loss/task', 'loss/hybrid', 'loss/agreement', 'loss/cka', 'validation/loss',
+    'loss/kd', 'loss/dist', 'loss/hint', 'loss/sp', 'loss/rkd_distance', 'loss/rkd_angle'], low: 0, high: null},
 };
-const ALONE = ['validation/auroc', 'loss/task', 'validation/loss'];  // what a student-only run has
 
 /** The charts as one element; `.draw(shown)` redraws them in place, and zoom stays. */
 export function makeCharts() {
@@ -124,10 +124,10 @@ function zoom(chart, ranges) {
 }
 
 /** The curves a chart shows: those of the run, then those of the one beside it. */
-function linesOf({key}, {curves, beside, alone, name}) {
+function linesOf({key}, {curves, beside, alone, expected, name}) {
   const known = CHARTS[key].curves;
   const more = key === 'loss' ? [...curves.series.keys()].filter((found) => found.startsWith('loss/') && !known.includes(found)) : [];
-  const wanted = [...known, ...more].filter((found) => curves.has(found) || !alone || ALONE.includes(found));
+  const wanted = [...known, ...more].filter((found) => curves.has(found) || expected.includes(found));
   const own = wanted.filter((found) => !(alone && found === 'loss'))
     .map((found) => ({own: true, id: found, name: found, curves, run: name, place: known.indexOf(found) % DASHES.length}));
   if (!beside) return own;

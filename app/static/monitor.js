@@ -130,7 +130,7 @@ export function mount(element) {
     const key = `${run}/${beside.key()}/${facts.passes}`;
     if (!grew && key === drawn) return;
     drawn = key;
-    view.charts.draw({run, name: nameOf(run), curves, passes: facts.passes, alone: facts.alone, beside: beside.shown()});
+    view.charts.draw({run, name: nameOf(run), curves, passes: facts.passes, alone: facts.alone, expected: facts.curves ?? [], beside: beside.shown()});
   }
 }
 

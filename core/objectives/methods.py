@@ -43,6 +43,15 @@ class Method:
         """Whether the teacher's maps go through phi and the student's later stages."""
         return "hybrid" in self.uses
 
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """Names of the curves that a training by this method records."""
+        terms = [f"loss/{term}" for term in self.terms]
+        total = ["loss"] if len(terms) > 1 else []
+        likeness = ["cka/teacher"] if self.needs_teacher else []
+        likeness += ["cka/reprogrammed"] if self.reprograms else []
+        return ("validation/auroc", "validation/loss", *total, *terms, *likeness)
+
 
 METHODS = {
     "rd": Method(

@@ -17,6 +17,7 @@ from core.training.batches import Batch
 from core.training.loop import Trainer, loss_terms
 from core.training.model import DistillationModel
 from core.types import SilentReporter
+from tests.tiny import ListReporter
 from tests.training.conftest import Bench
 
 
@@ -123,8 +124,11 @@ def test_every_method_trains_one_epoch_and_none_touches_the_teacher(
 ) -> None:
     before = {key: value.clone() for key, value in bench.teacher.state_dict().items()}
     for name in [name for name, method in METHODS.items() if method.fewest_classes <= 2]:
-        session = bench.session(tmp_path / name, bench.config(name, epochs=1))
+        reporter = ListReporter()
+        session = bench.session(tmp_path / name, bench.config(name, epochs=1), reporter)
         assert not session.train().training
+        recorded = {curve for curve, _, _ in reporter.metrics}
+        assert recorded == {*METHODS[name].curves, "loss", "learning_rate"}
     after = bench.teacher.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)
     assert all(p.grad is None and not p.requires_grad for p in bench.teacher.parameters())
