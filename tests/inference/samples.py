@@ -68,6 +68,7 @@ def card_for(name: str, **changes: object) -> ModelCard:
             title="Tiny teacher",
             licence="CC-BY-4.0",
             licence_note="Name the authors.",
+            licence_accepted="2026-11-28T00:00:00+00:00",
             citation="A. Author, 2026",
             sha256="0" * 64,
         ),

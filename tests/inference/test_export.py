@@ -14,13 +14,14 @@ import timm
 import torch
 from safetensors.torch import load_file
 
-from core.errors import ExportError
+from core.errors import ExportError, ModelError
 from core.files import read_json, sha256_file
 from core.inference import export as exporting
-from core.inference.card import ModelCard, read_card
+from core.inference.card import WEIGHTS_FILE, ModelCard, read_card
 from core.inference.export import export_student, freeze_thresholds
 from core.inference.predictor import OnnxPredictor, Predictor
 from core.students.base import build_student
+from core.teachers.checkpoint import refuse_student
 from core.types import Task
 from tests.inference.conftest import Exported
 from tests.inference.samples import SIDE, card_for, lesions
@@ -90,10 +91,16 @@ def test_the_readme_is_honest_and_complete(exported: Exported) -> None:
     words = " ".join(text.split())
     for needed in (
         "NOT FOR DIAGNOSIS", "SYNTHETIC", "Tiny teacher", "CC-BY-4.0", "Name the authors.",
+        "Accepted on 2026-11-28.",
         "benign", "malignant: found from 0.4000 on", "MONOCHROME1", f"[N, 1, {SIDE}, {SIDE}]",
         "softmax", "BILINEAR", read_card(exported.folder).files["model.onnx"],
     ):  # fmt: skip
         assert needed in words, needed
+
+
+def test_the_file_says_that_it_is_a_student_and_is_no_teacher(exported: Exported) -> None:
+    with pytest.raises(ModelError, match="M32"):
+        refuse_student(exported.folder / WEIGHTS_FILE, "x")
 
 
 def test_findings_and_colour_are_exported_too(tmp_path: Path) -> None:
