@@ -11,6 +11,7 @@ from torch import nn
 from core.errors import ModelError
 from core.files import sha256_file
 from core.teachers.base import Teacher, build_network
+from core.teachers.beside import Picture, read_beside
 from core.teachers.formats.base import FORMATS, State
 from core.teachers.spec import TeacherSpec, not_a_teacher, teacher_file
 from core.tensors import check_header, plain_file, read_tensors
@@ -67,7 +68,15 @@ def load_teacher(spec: TeacherSpec, cache: Path) -> Teacher:
         network = build_network(spec)
     state = FORMATS.get(spec.format).convert(read_tensors(plain, spec.name), network)
     fill_network(network, state, spec.name)
-    return Teacher(spec.model_copy(update={"sha256": sha256}), network)
+    return Teacher(_as_described(spec, file).model_copy(update={"sha256": sha256}), network)
+
+
+def _as_described(spec: TeacherSpec, file: Path) -> TeacherSpec:
+    """With the mean and std that the description beside the file says, where one is named."""
+    found = read_beside(file) if spec.described_by else Picture()
+    if found.mean is None or found.std is None:
+        return spec
+    return spec.model_copy(update={"mean": found.mean, "std": found.std})
 
 
 def plain_teacher(file: Path, sha256: str, cache: Path, item: str) -> Path:

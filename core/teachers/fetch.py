@@ -51,7 +51,8 @@ def fetch_from_hub(spec: TeacherSpec, cache: Path, reporter: Reporter | None = N
     folder, target = hub_folder(spec, cache), hub_target(spec, cache)
     repository, _, file = spec.location.partition(":")
     ledger = watched()
-    command = [sys.executable, "-m", "core.teachers.fetch", repository, file, str(folder)]
+    wanted = [repository, file, spec.described_by, str(folder)]
+    command = [sys.executable, "-m", "core.teachers.fetch", *wanted]
     environment = {k: v for k, v in os.environ.items() if k not in OFFLINE} | SETTINGS
     with tempfile.TemporaryDirectory() as scratch:
         told, said = Path(scratch) / "told", Path(scratch) / "said"
@@ -76,14 +77,19 @@ def fetch_from_hub(spec: TeacherSpec, cache: Path, reporter: Reporter | None = N
 
 
 def main(arguments: list[str]) -> int:
-    """Fetch one file: ``REPOSITORY FILE FOLDER WORKSPACE``; tells its size on the first line."""
-    repository, file, folder, workspace = arguments
+    """Fetch a file and its description: ``REPOSITORY FILE DESCRIPTION FOLDER WORKSPACE``.
+
+    The first line that is printed is the size of the file.
+    """
+    repository, file, description, folder, workspace = arguments
     if workspace:
         watch_connections(Path(workspace), FETCH)
     from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
 
     size = get_hf_file_metadata(hf_hub_url(repository, file)).size
     print(size or 0, flush=True)
+    if description:  # first: weights without it would be used with numbers from memory
+        hf_hub_download(repository, description, local_dir=folder)
     hf_hub_download(repository, file, local_dir=folder)
     return 0
 

@@ -12,7 +12,15 @@ from core.teachers.spec import TeacherSpec
 RESERVE = 2_000_000_000  # bytes of disk that a store leaves free
 BYTES = 2  # of one number in bfloat16
 # of a teacher: nothing computed asks it
-UNIMPORTANT = {"title", "about", "citation", "facts", "licence_accepted", "verified"}
+UNIMPORTANT = {
+    "title",
+    "about",
+    "citation",
+    "described_by",
+    "facts",
+    "licence_accepted",
+    "verified",
+}
 Shape = tuple[int, int, int]
 
 

@@ -57,6 +57,9 @@ class TeacherSpec(Settings):
     )
     gated: bool = Field(False, description="Whether the hub asks for an account and an agreement.")
     citation: str = Field("", description="How to cite it.")
+    described_by: str = Field(
+        "", description="File beside the weights on the hub whose mean and std hold, not these."
+    )
     facts: str = Field("", description="Where size, mean, std and architecture were read.")
     about: str = Field("", description="One sentence for a physician.")
     verified: bool = Field(

@@ -260,7 +260,10 @@ def test_unknown_architecture(tmp_path: Path, state: dict[str, torch.Tensor]) ->
 @pytest.fixture
 def hub(tmp_path: Path, state: dict[str, torch.Tensor]) -> Iterator[str]:
     """A loopback server that answers as the hub does for one small file."""
-    content = saved(tmp_path, state, "hub.safetensors").read_bytes()
+    files = {
+        "model.safetensors": saved(tmp_path, state, "hub.safetensors").read_bytes(),
+        "preprocessor_config.json": b'{"image_mean": [0.1, 0.2, 0.3], "image_std": [0.4]}',
+    }
 
     class Answer(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
@@ -270,11 +273,13 @@ def hub(tmp_path: Path, state: dict[str, torch.Tensor]) -> Iterator[str]:
             self.answer(body=True)
 
         def answer(self, *, body: bool) -> None:
-            if not re.fullmatch(r"/some/net/resolve/main/model\.safetensors", self.path):
+            found = re.fullmatch(r"/some/net/resolve/main/(.+)", self.path)
+            if not found or found[1] not in files:
                 self.send_error(404)
                 return
+            content = files[found[1]]
             self.send_response(200)
-            self.send_header("ETag", '"0123456789abcdef"')
+            self.send_header("ETag", f'"{len(content)}"')
             self.send_header("X-Repo-Commit", "0" * 40)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
@@ -296,7 +301,10 @@ def hub(tmp_path: Path, state: dict[str, torch.Tensor]) -> Iterator[str]:
 def test_a_hub_teacher_is_fetched_once_then_loads_offline(
     tmp_path: Path, hub: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = spec_for(tmp_path, source="hub", location="some/net:model.safetensors")
+    spec = spec_for(
+        tmp_path, source="hub", location="some/net:model.safetensors",
+        described_by="preprocessor_config.json",
+    )  # fmt: skip
     cache = tmp_path / "cache"
     error = refusal(spec, cache)
     assert error.code == "M20"
@@ -306,7 +314,9 @@ def test_a_hub_teacher_is_fetched_once_then_loads_offline(
         monkeypatch.setenv(name, "1")  # the app's own settings; only the child lifts them
     fetch_from_hub(spec, cache)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    assert load_teacher(spec, cache).map_shapes()
+    teacher = load_teacher(spec, cache)
+    assert teacher.map_shapes()
+    assert teacher.spec.mean == (0.1, 0.2, 0.3)  # as the description says, not as remembered
 
 
 def test_a_hub_without_network_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
