@@ -55,7 +55,7 @@ def test_one_bad_file_costs_one_row_and_nothing_is_computed_twice(
     dataset = tiny_dataset(config, workspace)
     found = probe_teachers(dataset, config, named, workspace, ListReporter())
     assert [key for key, _ in found.sorted()] == [probe_key(good), probe_key(bad)]
-    assert found.teachers[probe_key(bad)]["problem"]["code"] in {"M21", "M22"}
+    assert found.teachers[probe_key(bad)]["problem"]["code"].startswith("M")
     facts = found.teachers[probe_key(good)]
     linear = facts["linear"]["auroc"]
     assert 0 <= linear["low"] <= linear["value"] <= linear["high"] <= 1
