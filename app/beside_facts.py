@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from app.fields import field_title
@@ -13,7 +12,7 @@ from core.differences import differing_settings
 from core.errors import ConfigError
 from core.evaluation import report_words as words
 from core.evaluation.report_pair import verdict_of
-from core.files import read_json
+from core.files import read_facts
 from core.objectives.methods import METHODS, find_method, require_suitable
 from core.runs.companion import (
     companion_request,
@@ -54,7 +53,7 @@ def require_possible(run: RunFolder, method: str) -> None:
         ConfigError: C12 or C18; see `core.objectives.methods`.
     """
     find_method(method)
-    dataset = _read(run.path / "dataset.json")
+    dataset = read_facts(run.path / "dataset.json")
     if dataset:  # else its images have not been read yet
         require_suitable(method, Task(dataset["task"]), len(dataset["classes"]))
 
@@ -97,7 +96,7 @@ def compare_runs(run: RunFolder, other: RunFolder) -> Json:
     """Two runs side by side: settings that differ, figures, and what they do and do not say."""
     pair = (run, other)
     asked = [load_config(each.config) for each in pair]
-    figures = [_read(each.report / "validation.json").get("figures", {}) for each in pair]
+    figures = [read_facts(each.report / "validation.json").get("figures", {}) for each in pair]
     try:
         alike = data_of(run) == data_of(other)
     except (OSError, ValueError, KeyError):
@@ -138,11 +137,3 @@ def _value(key: str, value: Any) -> str:
 def _named(line: RunSummary) -> Json:
     return {"id": line.id, "name": line.name, "status": line.status.value,
             "complete": line.status is RunStatus.COMPLETED}  # fmt: skip
-
-
-def _read(file: Path) -> Json:
-    try:
-        found = read_json(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

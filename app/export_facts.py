@@ -11,7 +11,7 @@ from app.errors import as_facts
 from app.observe import Observer
 from app.text import export as text
 from core.errors import BedsideError, ExportError
-from core.files import read_json, sha256_file
+from core.files import read_facts, sha256_file
 from core.inference.card import ModelCard, read_card
 from core.inference.hand_over import FILES, MARKER, REPORT, require_whole
 from core.objectives.methods import METHODS
@@ -117,7 +117,7 @@ def _run(observer: Observer, line: RunSummary) -> Facts:
 
 
 def _card(run: RunFolder, card: ModelCard) -> Facts:
-    cost, method = _read(run.path / "student.json"), METHODS.get(card.method)
+    cost, method = read_facts(run.path / "student.json"), METHODS.get(card.method)
     found = card.model_dump(
         mode="json",
         include={"title", "classes", "task", "channels", "image_px", "pixels", "thresholds",
@@ -129,7 +129,7 @@ def _card(run: RunFolder, card: ModelCard) -> Facts:
         "started_from": bool(card.initial_weights),
         "cost": {name: cost.get(name) for name in names},
         "figures": {
-            split: _read(run.report / f"{split}.json").get("figures", {}).get("auroc")
+            split: read_facts(run.report / f"{split}.json").get("figures", {}).get("auroc")
             for split in ("validation", "test")
         },
     }
@@ -143,7 +143,7 @@ def _parity(run: RunFolder, line: RunSummary) -> Facts:
         require_whole(run.export)
     except BedsideError as error:
         return {"state": "damaged", "problem": as_facts(error)}
-    found = _read(run.export / "parity.json")
+    found = read_facts(run.export / "parity.json")
     if "max_difference" not in found:
         return {"state": "unknown"}
     return found | {"state": "agrees" if found.get("agrees") else "differs", "text": ""}
@@ -214,14 +214,6 @@ def _modified(file: Path) -> float:
         return file.stat().st_mtime
     except OSError:
         return 0.0
-
-
-def _read(file: Path) -> Facts:
-    try:
-        found = read_json(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 @functools.lru_cache(maxsize=256)

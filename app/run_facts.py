@@ -15,7 +15,7 @@ from core.config import RunConfig, load_config
 from core.errors import BedsideError
 from core.evaluation import report_words as words
 from core.evaluation.report_stages import stages_in_words
-from core.files import read_json
+from core.files import read_facts
 from core.objectives.methods import METHODS
 from core.runs.companion import STUDENT_ONLY
 from core.runs.events import Event, parse_lines
@@ -91,7 +91,7 @@ class RunFacts:
         return kept[1]
 
     def _sentence(self, run: RunFolder) -> str:
-        evaluation = _read(run.report / "validation.json")
+        evaluation = read_facts(run.report / "validation.json")
         if not evaluation:
             return ""
         said = words.auroc_in_words(evaluation, "validation")
@@ -146,7 +146,7 @@ def _printed(run: RunFolder) -> str:
 
 
 def _describe(run: RunFolder, line: RunSummary) -> Json:
-    evaluation = _read(run.report / "validation.json")
+    evaluation = read_facts(run.report / "validation.json")
     method = METHODS.get(line.method)
     return {
         "id": line.id,
@@ -187,7 +187,7 @@ def _seconds(run: RunFolder) -> float:
 
 
 def _teacher(run: RunFolder, name: str) -> str:
-    title = _read(run.path / "teacher.json").get("title")
+    title = read_facts(run.path / "teacher.json").get("title")
     if title:
         return str(title)
     try:
@@ -198,7 +198,7 @@ def _teacher(run: RunFolder, name: str) -> str:
 
 def _student(run: RunFolder, name: str) -> str:
     try:
-        return str(_read(run.path / "student.json").get("title") or STUDENTS.get(name).title)
+        return str(read_facts(run.path / "student.json").get("title") or STUDENTS.get(name).title)
     except BedsideError:
         return name
 
@@ -219,13 +219,5 @@ def _command(run: RunFolder, config: RunConfig, origin: Origin | None) -> str:
 
 def _stages(run: RunFolder) -> Json | None:
     """Teacher and student stage by stage, with what it says; None where that was not measured."""
-    found = _read(run.alignment)
+    found = read_facts(run.alignment)
     return found | {"words": stages_in_words(found)} if found else None
-
-
-def _read(file: Path) -> Json:
-    try:
-        found = read_json(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

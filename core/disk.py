@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import RunError, SystemError_
-from core.files import read_json
+from core.files import read_facts
 from core.projects import ProjectStore, folder_bytes
 from core.runs.layout import RunFolder
 from core.runs.status import RunStatus, status
@@ -122,7 +122,7 @@ class _Users:
 
     def __init__(self, workspace: Path) -> None:
         self._projects = [
-            (project.title, _read(project.folder / "dataset.json"))
+            (project.title, read_facts(project.folder / "dataset.json"))
             for project in ProjectStore(workspace).list()
         ]
         store = RunStore(workspace)
@@ -146,7 +146,7 @@ class _Users:
             for line, run in self._runs
             if line.status is not RunStatus.COMPLETED
             and _dataset(run).get("sha256") == data
-            and _read(run.path / "teacher.json").get("sha256") == teacher
+            and read_facts(run.path / "teacher.json").get("sha256") == teacher
         ]
         return projects, runs
 
@@ -171,7 +171,7 @@ def _items(
 
 
 def _dataset_facts(folder: Path) -> Facts:
-    found = _read(folder / "dataset.json")
+    found = read_facts(folder / "dataset.json")
     pixels = found.get("pixels", {})
     wanted = ("sha256", "images", "usable", "classes", "synthetic")
     facts = {name: found.get(name) for name in wanted}
@@ -180,21 +180,13 @@ def _dataset_facts(folder: Path) -> Facts:
 
 
 def _store_facts(folder: Path) -> Facts:
-    about, progress = _read(folder / "about.json"), _read(folder / "progress.json")
+    about, progress = read_facts(folder / "about.json"), read_facts(folder / "progress.json")
     return about | {"views": progress.get("views")}
 
 
 def _dataset(run: RunFolder) -> Facts:
-    return _read(run.path / "dataset.json")
+    return read_facts(run.path / "dataset.json")
 
 
 def _title(line: RunSummary) -> str:
     return f"{line.name} ({line.created:%d %b %H:%M})"
-
-
-def _read(file: Path) -> Facts:
-    try:
-        found = read_json(file)
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -98,6 +98,15 @@ def read_json(source: Path) -> Any:
     return json.loads(source.read_text(encoding="utf-8"))
 
 
+def read_facts(source: Path) -> dict[str, Any]:
+    """A JSON object that may be missing, torn or something else; then it is empty."""
+    try:
+        found = read_json(source)
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def sha256_bytes(content: bytes) -> str:
     """Hexadecimal SHA-256 of `content`."""
     return hashlib.sha256(content).hexdigest()
