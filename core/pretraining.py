@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError, model_validator
 
 from core.config import DataSettings, PixelSettings
 from core.config_base import Settings
@@ -32,7 +32,14 @@ class Recipe(Settings):
     """Everything that determines a teacher, besides the images themselves."""
 
     settings: PretrainSettings
-    lessons: Annotated[tuple[LessonRequest, ...], Field(min_length=1)]
+    lessons: tuple[LessonRequest, ...] = ()
+
+    @model_validator(mode="after")
+    def _something_to_learn(self) -> Recipe:
+        made = self.settings.scenes and self.settings.steps
+        if not self.lessons and not made:
+            raise ValueError("without folders it needs `scenes` and `steps`")
+        return self
 
 
 def read_recipe(file: Path, root: Path) -> Recipe:
@@ -43,7 +50,7 @@ def read_recipe(file: Path, root: Path) -> Recipe:
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        for lesson in content["lessons"]:
+        for lesson in content.get("lessons", ()):
             lesson["data"]["source"] = str(root / lesson["data"]["source"])
         return Recipe.model_validate_json(json.dumps(content))
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
@@ -64,7 +71,15 @@ def _reason(error: Exception) -> str:
 
 
 def folder_recipe(folders: Sequence[Path], settings: PretrainSettings) -> Recipe:
-    """A recipe for plain folders; class folders and a ``labels.csv`` teach too."""
+    """A recipe for plain folders; class folders and a ``labels.csv`` teach too.
+
+    Raises:
+        ConfigError: C20, there are none.
+    """
+    if not folders:
+        raise ConfigError(
+            "C20", "There is nothing to learn from", todo="Name a folder of images, or a recipe."
+        )
     return Recipe(
         settings=settings,
         lessons=tuple(

@@ -111,14 +111,18 @@ def check(json_file: JsonFile = None) -> None:
 
 @app.command()
 def pretrain(
-    folders: Annotated[list[Path], typer.Argument(help="Folders of images; labels are optional.")],
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Folders of images; labels are optional.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Name of the teacher's file.")] = "my-teacher",
     recipe: Annotated[
-        Path | None, typer.Option(help="A recipe; its folders lie in the one given.")
+        Path | None,
+        typer.Option(help="A recipe; its folders, where it has any, lie in the one given."),
     ] = None,
     to: Annotated[Path | None, typer.Option(help="Where the teacher is written.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 24,
     batch: Annotated[int, typer.Option(min=4, help="Images per step.")] = 192,
+    scenes: Annotated[int, typer.Option(min=0, help="Made pictures in every step, too.")] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 for all.")] = 0,
     json_file: JsonFile = None,
 ) -> None:
@@ -131,10 +135,12 @@ def pretrain(
 
     torch.set_num_threads(threads or choose_threads(0))
     if recipe is not None:
-        wanted = read_recipe(recipe, folders[0])
+        wanted = read_recipe(recipe, folders[0] if folders else Path())
     else:
-        settings = PretrainSettings(name=name, title=name, epochs=epochs, batch=batch)
-        wanted = folder_recipe(folders, settings)
+        settings = PretrainSettings(
+            name=name, title=name, epochs=epochs, batch=batch, scenes=scenes
+        )
+        wanted = folder_recipe(folders or [], settings)
     target = to or workspace_folder() / "teachers"
     with BarReporter() as reporter:
         spec = run_recipe(wanted, target, workspace_folder(), reporter)

@@ -11,16 +11,22 @@ from safetensors.torch import save_file
 from torch import nn
 
 from core.files import atomic_path, sha256_file, write_json, write_text
+from core.teachers import scenes
 from core.teachers.pretrain_recipe import Lesson, PretrainSettings
 from core.teachers.spec import TeacherSpec
 
 GREY = (0.5, 0.5, 0.5)  # subtracted from pictures in [0, 1]
 QUARTER = (0.25, 0.25, 0.25)  # divides the difference
-RECIPE = {
-    "views": "core.data.augment RANGES['strong']",
-    "losses": "NT-Xent at temperature 0.2 and cross-entropy of a head per labelled folder",
-    "optimiser": "AdamW, weight decay 0.05, 5 % warm-up, cosine, bfloat16 autocast",
-}
+VIEWS = "core.data.augment RANGES['strong']"
+IMAGE_LOSSES = "NT-Xent at temperature 0.2 and cross-entropy of a head per labelled folder"
+SCENE_LOSSES = (
+    "smooth L1 of the facts each made picture was built with, cross-entropy of what is in it and "
+    "of where lesions and borders are"
+)
+OPTIMISER = "AdamW, weight decay 0.05, 5 % warm-up, cosine, bfloat16 autocast"
+MAKER_SHA256 = sha256_file(Path(scenes.__file__))
+SIMCLR = "SimCLR: Chen et al. 2020, arXiv 2002.05709"
+MADE = "Domain randomisation: Tobin et al. 2017, arXiv 1703.06907; SynthSeg: Billot et al. 2023"
 
 
 def write_teacher(
@@ -47,6 +53,7 @@ def write_teacher(
     with atomic_path(weights) as temporary:
         save_file(state, temporary)
     frames = [lesson.dataset.usable() for lesson in lessons]
+    made = settings.scenes * int(compute["steps"])
     depth = len(backbone.feature_info)  # type: ignore[arg-type]
     spec = TeacherSpec(
         name=settings.name,
@@ -61,8 +68,8 @@ def write_teacher(
         taps=tuple(range(max(0, depth - 4), depth)),
         licence=settings.licence,
         licence_note=settings.licence_note,
-        citation="SimCLR: Chen et al. 2020, arXiv 2002.05709",
-        about=f"Trained by Bedside on {sum(map(len, frames)):,} medical images; small and quick.",
+        citation="; ".join([SIMCLR] * bool(lessons) + [MADE] * bool(settings.scenes)),
+        about=_about(sum(map(len, frames)), made),
         verified=True,
     )
     listing = ["sha256,perceptual_hash,data"]
@@ -80,12 +87,23 @@ def write_teacher(
         }
         for lesson, frame in zip(lessons, frames, strict=True)
     ]
+    losses = [IMAGE_LOSSES] * bool(lessons) + [SCENE_LOSSES] * bool(made)
+    recipe = {"views": VIEWS, "losses": "; ".join(losses), "optimiser": OPTIMISER}
     card = {
         "spec": spec.model_dump(mode="json"),
         "data": data,
+        "made_pictures": {"count": made, "by": "core/teachers/scenes.py", "sha256": MAKER_SHA256},
         "images_listed_in": f"{settings.name}.images.csv",
-        "recipe": settings.model_dump(mode="json") | RECIPE,
+        "recipe": settings.model_dump(mode="json") | recipe,
         "compute": compute | {"threads": torch.get_num_threads()},
     }
     write_json(folder / f"{settings.name}.json", card)
     return spec
+
+
+def _about(images: int, made: int) -> str:
+    """One sentence on what it learned from."""
+    if not images:
+        return f"Trained by Bedside on {made:,} made pictures; no patient's image was used."
+    more = f" and {made:,} made pictures" if made else ""
+    return f"Trained by Bedside on {images:,} medical images{more}; small and quick."

@@ -23,6 +23,11 @@ class PretrainSettings(Settings):
     image_px: int = Field(160, ge=32, description="Side of the pictures it will be used at.")
     epochs: int = Field(24, ge=1, description="Passes over the images.")
     batch: int = Field(192, ge=4, description="Images per step, each shown in two views.")
+    scenes: int = Field(0, ge=0, description="Made pictures in every step; 0 for none.")
+    steps: int = Field(0, ge=0, description="Steps, where there are no images to pass over.")
+    early_px: int = Field(
+        0, ge=0, description="Side of made pictures in the first two thirds; 0 for `train_px`."
+    )
     learning_rate: float = Field(2e-3, gt=0, description="Highest rate of AdamW.")
     supervision: float = Field(1.0, ge=0, description="Weight of the classification losses.")
     seed: int = Field(0, ge=0, description="Seed of weights, order and views.")

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core.benchmarks.grid.plan import ONLINE, PROBE, TEST_SEEDS, Run
+from core.benchmarks.grid.plan import ONLINE, PROBE, TEST_SEEDS, TUNING_SEEDS, Run
 from core.benchmarks.grid.rows import Row, pack
 from core.benchmarks.grid.sets import GridSet
 from core.data.augment import clean_view
@@ -51,7 +51,8 @@ class Bench:
         """Do one run.
 
         Args:
-            run: With one of `TEST_SEEDS` it reads the test images, once, at its end.
+            run: With one of `TEST_SEEDS` it reads the test images, once, at its end; with one of
+                `TUNING_SEEDS` all validation images of the set, not only its share of them.
             reporter: Told of progress.
 
         Raises:
@@ -68,6 +69,9 @@ class Bench:
         row = {"row": "run", "key": run.key, **run.settings}
         row |= {f"{name}_images": len(frame) for name, frame in frames.items()} | facts
         row["validation_auroc"] = self._auroc(frames["validation"], scores)
+        if run.seed in TUNING_SEEDS:
+            whole = self.data.labelled.part(SplitName.VALIDATION)
+            row["whole_validation_auroc"] = self._auroc(whole, scores)
         if run.seed in TEST_SEEDS:
             tested = scores(self.data.test)
             targets = self.data.labelled.targets(self.data.test)

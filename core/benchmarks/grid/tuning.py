@@ -1,7 +1,9 @@
 """What was tried on validation images, with seeds 0 to 4, before the settings were frozen.
 
-``python -m core.benchmarks.grid.tuning ROWS FOLDER... [--only WORD]`` does what is missing and
-prints the means. No test image is read: runs with these seeds never do (`training.Bench.row`).
+``python -m core.benchmarks.grid.tuning ROWS WORD FOLDER...`` does what is missing and
+prints the means over the seeds, measured on all validation images of a set: the few that a share of
+the training images leaves would tell nothing. No test image is read: runs with these seeds never do
+(`training.Bench.row`).
 """
 
 from __future__ import annotations
@@ -13,29 +15,35 @@ from typing import Any
 
 import numpy as np
 
-from core.benchmarks.grid.plan import TUNING_SEEDS, Cell, Run
+from core.benchmarks.grid.plan import PROBE, TUNING_SEEDS, Cell, Run
 from core.benchmarks.grid.rows import RowFile, finished
 from core.benchmarks.grid.working import Worker, find_sources
 from core.types import SilentReporter
 
-CELL = Cell("busi_256", 0.2)
+CELLS = (Cell("busi_256", 0.2), Cell("brain_mri_4class_224", 0.05))
 CONSTANT: dict[str, Any] = {"hybrid": {"end": 1.0}, "agreement": {"end": 1.0}}
+FIGURE = "whole_validation_auroc"
+SOFT = CONSTANT | {"temperature": 4.0}
 TRIED: dict[str, tuple[str, dict[str, Any]]] = {
+    "the teacher's probe": (PROBE, {}),
     "student_only": ("student_only", {}),
+    "kd": ("kd", {}),
     "rd, the papers' schedules": ("rd", {}),
     "rd, weights constant": ("rd", CONSTANT),
-    "kd": ("kd", {}),
-    "rd, weights constant, temperature 4": ("rd", CONSTANT | {"temperature": 4.0}),
     "rd, weights constant, CKA 4": ("rd", CONSTANT | {"cka": 4.0}),
+    "rd, weights constant, temperature 4": ("rd", SOFT),
+    "rd, weights constant, temperature 4, detached": ("rd", SOFT | {"detach_hybrid": True}),
+    "rd, weights constant, temperature 4, CKA 4": ("rd", SOFT | {"cka": 4.0}),
 }
 
 
 def tuning_runs(only: str = "") -> Iterator[Run]:
     """All that is tried, seed by seed."""
     for seed in TUNING_SEEDS:
-        for title, (method, changes) in TRIED.items():
-            if only in title:
-                yield Run(CELL, method, seed, changes)
+        for cell in CELLS:
+            for title, (method, changes) in TRIED.items():
+                if only in title:
+                    yield Run(cell, method, seed, changes)
 
 
 def main(arguments: list[str]) -> None:
@@ -46,11 +54,12 @@ def main(arguments: list[str]) -> None:
         tuning_runs(only)
     )
     known = finished(file.read())
-    for title, (method, changes) in TRIED.items():
-        runs = [Run(CELL, method, seed, changes) for seed in TUNING_SEEDS]
-        found = [known[run.key]["validation_auroc"] for run in runs if run.key in known]
-        if found:
-            print(f"{title}: {np.mean(found):.3f} (seeds {len(found)}, {np.round(found, 3)})")
+    for cell in CELLS:
+        for title, (method, changes) in TRIED.items():
+            runs = [Run(cell, method, seed, changes) for seed in TUNING_SEEDS]
+            found = [known[run.key][FIGURE] for run in runs if run.key in known]
+            if found:
+                print(f"{cell.title}: {title}: {np.mean(found):.3f} {np.round(found, 3)}")
 
 
 if __name__ == "__main__":
