@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import statistics
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from core.benchmarks.speed_runs import (
     time_teacher,
 )
 from core.benchmarks.speed_steps import REPEATS, bare_step, ratio, time_in_turns
+from core.files import read_facts, write_json
 from core.training.device import choose_accelerator
 from core.types import Reporter
 
@@ -103,26 +104,28 @@ class Speed:
 
         Returns:
             ``pairs``: for each student the ratios of `WANTED`, ``images_per_second`` of each side,
-            all ``seconds``, the ``reckoned`` seconds of runs (with ``scale`` also ``full``), what
-            was chosen for the ``device``, and ``config_sha256``; besides ``teacher``,
-            ``teacher_seconds``, ``image_px``, ``batch``, ``epochs``, ``views`` and ``repeats``.
+            all ``seconds``, ``teacher_seconds``, the ``reckoned`` seconds of runs (with ``scale``
+            also ``full``), what was chosen for the ``device``, and ``config_sha256``; besides
+            ``teacher``, ``image_px``, ``batch``, ``epochs``, ``views`` and ``repeats``.
         """
-        with tempfile.TemporaryDirectory(prefix="bedside-bench-") as folder:
-            bench = Bench(speed_data(reporter), speed_teacher(), Path(folder), reporter)
-            bench.teacher.to(choose_accelerator(speed_config(PAIRS[0], "rd").device))
-            teacher = time_teacher(bench, PAIRS[0], reporter)
-            pairs = {student: _measure(bench, student, teacher, scale) for student in PAIRS}
-        return {
-            "benchmark": "speed",
-            "teacher": bench.teacher.spec.title,
-            "teacher_seconds": asdict(teacher),
-            "image_px": SIDE,
-            "batch": BATCH,
-            "epochs": EPOCHS,
-            "views": VIEWS,
-            "repeats": REPEATS,
-            "pairs": pairs,
+        return _measure_all(reporter, scale, {}, lambda pairs: None)
+
+    def resume(
+        self, reporter: Reporter, folders: Sequence[Path], rows: Path, *, scale: bool = False
+    ) -> dict[str, Any]:
+        """As `measure`; every student is written to the file `rows` as soon as it is measured.
+
+        Students that stand there, measured with the same settings, are not measured again.
+        """
+        found = read_facts(rows)
+        pairs = {
+            student: pair
+            for student, pair in found.get("pairs", {}).items()
+            if pair["config_sha256"] == _config_sha256(student) and (not scale or "full" in pair)
         }
+        if all(student in pairs for student in PAIRS):
+            return found
+        return _measure_all(reporter, scale, pairs, lambda result: write_json(rows, result))
 
     def table(self, result: dict[str, Any]) -> Table:
         """For each student its ratios with what they should be, and images per second."""
@@ -147,6 +150,39 @@ class Speed:
 
 
 BENCHMARKS.register("speed", __name__)(Speed())
+
+
+def _measure_all(
+    reporter: Reporter,
+    scale: bool,
+    known: dict[str, Any],
+    keep: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Measure the students that are not `known`; `keep` is given the result after each."""
+    pairs = dict(known)
+    with tempfile.TemporaryDirectory(prefix="bedside-bench-") as folder:
+        bench = Bench(speed_data(reporter), speed_teacher(), Path(folder), reporter)
+        result = {
+            "benchmark": "speed",
+            "teacher": bench.teacher.spec.title,
+            "image_px": SIDE,
+            "batch": BATCH,
+            "epochs": EPOCHS,
+            "views": VIEWS,
+            "repeats": REPEATS,
+            "pairs": pairs,
+        }
+        bench.teacher.to(choose_accelerator(speed_config(PAIRS[0], "rd").device))
+        teacher = time_teacher(bench, PAIRS[0], reporter)
+        for student in (name for name in PAIRS if name not in known):
+            pairs[student] = _measure(bench, student, teacher, scale)
+            keep(result)
+    return result
+
+
+def _config_sha256(student: str) -> str:
+    """What is measured: the app's settings for RD with this student, at the benchmark's size."""
+    return speed_config(student, "rd", VIEWS).sha256
 
 
 def _measure(bench: Bench, student: str, teacher: TeacherPass, scale: bool) -> dict[str, Any]:
@@ -178,6 +214,7 @@ def _measure(bench: Bench, student: str, teacher: TeacherPass, scale: bool) -> d
         "reckoned": runs,
         "seconds": {"steps": steps, "epochs": epochs},
         "device": asdict(chosen),
-        "config_sha256": speed_config(student, "rd", VIEWS).sha256,
+        "teacher_seconds": asdict(teacher),
+        "config_sha256": _config_sha256(student),
         **full,
     }

@@ -149,6 +149,8 @@ class _Screen:
     def begin_phase(self, text: str) -> None:
         self.end_phase()
         self._task = self._bars.add_task(text, total=None, note="")
+        if not self._bars.console.is_terminal:  # where bars are drawn only at their end
+            self._bars.console.print(f"{time.strftime('%H:%M:%S')} {text}", style="dim")
 
     def move(self, done: int, total: int) -> None:
         if self._task is not None:

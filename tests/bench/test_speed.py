@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from rich.console import Console
 
+from core.benchmarks import speed
 from core.benchmarks.speed import PAIRS, SIDES, WANTED, Speed
 from core.benchmarks.speed_pair import EPOCHS, VIEWS, speed_config
 from core.benchmarks.speed_runs import TeacherPass, reckon
 from core.benchmarks.speed_steps import WARM_UP, ratio, time_in_turns
+from core.files import write_json
 from core.types import SilentReporter
 
 TEACHER = TeacherPass(bare=10.0, stored=16.0, images=96, clean=32)
@@ -64,6 +68,39 @@ def test_the_table_says_what_is_kept_and_what_is_missed() -> None:
     assert "≥ 2.50" in said
     assert "12.5" in said
     assert "1.20" in said
+
+
+def test_a_student_that_was_measured_is_not_measured_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tmp_path / "speed.json"
+    pairs = {
+        name: {"config_sha256": speed_config(name, "rd", VIEWS).sha256, "value": number}
+        for number, name in enumerate(PAIRS)
+    }
+    write_json(rows, {"pairs": pairs})
+    assert Speed().resume(SilentReporter(), (), rows)["pairs"] == pairs
+
+    measured: list[str] = []
+    kept: list[int] = []
+
+    def measure(bench: object, student: str, *_: object) -> dict[str, int]:
+        measured.append(student)
+        return {"value": 7}
+
+    for name in ("speed_data", "speed_teacher", "Bench", "choose_accelerator"):
+        monkeypatch.setattr(speed, name, MagicMock())
+    monkeypatch.setattr(speed, "time_teacher", lambda *_: TEACHER)
+    monkeypatch.setattr(speed, "_measure", measure)
+    monkeypatch.setattr(speed, "write_json", lambda file, result: kept.append(len(result["pairs"])))
+    pairs[PAIRS[1]]["config_sha256"] = "of other settings"
+    write_json(rows, {"pairs": pairs})
+    found = Speed().resume(SilentReporter(), (), rows)["pairs"]
+    assert measured == [PAIRS[1]]
+    assert [found[name]["value"] for name in PAIRS] == [0, 7]
+    assert kept == [2]
+    Speed().resume(SilentReporter(), (), tmp_path / "none.json")
+    assert kept == [2, 1, 2]  # each is written as soon as it is there
 
 
 def test_the_settings_are_the_defaults_of_every_run() -> None:
