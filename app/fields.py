@@ -13,7 +13,7 @@ from core.config import RunConfig
 from core.errors import ConfigError
 
 Path = tuple[str, ...]  # ("train", "epochs")
-ABBREVIATIONS = {"cka", "dist", "kd", "rkd", "sp"}
+SPELLED = {"lora": "LoRA"} | {word: word.upper() for word in ("cka", "dist", "kd", "rkd", "sp")}
 
 
 def split_path(dotted: str) -> Path:
@@ -56,7 +56,7 @@ def read_values(paths: Sequence[Path], values: Iterable[Any], config: RunConfig)
 def field_title(path: Path) -> str:
     """The setting's name for people: ``("train", "learning_rate")`` becomes ``Learning rate``."""
     words = path[-1].replace("_px", " (px)").split("_")
-    named = " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
+    named = " ".join(SPELLED.get(word, word) for word in words)
     return named[:1].upper() + named[1:]
 
 

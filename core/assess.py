@@ -27,8 +27,7 @@ from core.runs.layout import RunFolder
 from core.runs.lock import FileLock
 from core.runs.seal import openings, record_opening
 from core.runs.status import RunStatus, status
-from core.teachers.catalogue import find_teacher
-from core.teachers.checkpoint import load_teacher
+from core.teachers.lora import teacher_of_run
 from core.teachers.pooled import pooled_features
 from core.teachers.probe import LinearProbe
 from core.types import Reporter, SplitName
@@ -176,7 +175,8 @@ def _teacher_scores(
     if not file.exists():
         return None
     probe = LinearProbe.load(file, dataset.task)
-    teacher = load_teacher(find_teacher(config.teacher.name), run.path.parent.parent / "teachers")
+    files = run.path.parent.parent / "teachers"
+    teacher = teacher_of_run(config.teacher.name, files, run.adapter)
     return probe.probabilities(pooled_features(teacher, cache, frame["row"].to_numpy()))
 
 

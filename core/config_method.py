@@ -26,8 +26,8 @@ class MethodSettings(Settings):
 
     name: str = Field(
         "rd",
-        description="A method: 'rd', 'drd', 'student_only', 'kd', 'hint', 'sp', 'rkd', 'dist' or "
-        "'cka_only'.",
+        description="A method: 'rd', 'drd', 'student_only', 'kd', 'lora_kd', 'hint', 'sp', 'rkd', "
+        "'dist' or 'cka_only'.",
     )
     hybrid: Schedule = Field(
         Schedule(), description="Task loss on the reprogrammed teacher's logits."
@@ -61,6 +61,19 @@ class MethodSettings(Settings):
     )
     kd_temperature: float = Field(
         4.0, gt=0, le=20, description="With 'kd': temperature at which answers are compared."
+    )
+    # 8 and 8 are peft's
+    lora_rank: int = Field(
+        8, ge=1, le=256, description="With 'lora_kd': rank of the teacher's adapters."
+    )
+    lora_alpha: float = Field(
+        8.0, gt=0, le=1024, description="With 'lora_kd': strength of the adapters, times the rank."
+    )
+    lora_epochs: int = Field(
+        10, ge=1, le=1000, description="With 'lora_kd': passes that fit the teacher to the labels."
+    )
+    lora_rate: float = Field(
+        1e-3, gt=0, le=1, description="With 'lora_kd': highest learning rate of the adapters."
     )
     # With these four the gradient at the last stage is in the first steps about that of the labels:
     # MobileNetV3-small, bundled teacher, demo images: hint 0.6 to 1.2 of it, sp 1.0 to 1.3,

@@ -29,6 +29,7 @@ CHECKPOINTS = 3  # last, previous, best
 NUMBERS = 3  # a checkpoint holds each weight and AdamW's two averages of it
 PHI = 1.1  # the reprogramming module adds about a tenth
 FLOAT = 4  # bytes
+PASS = 3  # a pass forward and back takes as long as three forward
 Facts = dict[str, Any]
 
 
@@ -131,6 +132,8 @@ def estimate(
         if views == 0:  # the disk holds none: the teacher is asked in every step
             asked, held = epochs * (shown + validation), 0
         size["features"] = per_image * (views * train + validation) if views else 0
+        if method.adapts:  # the teacher is trained, too
+            asked += PASS * config.method.lora_epochs * shown
         seconds["features"] = asked * teacher["feature_ms"] / 1e3
         kept = views > 0 and asked == 0
     return Estimate(seconds, size, views, config.teacher.views, kept, free)

@@ -79,9 +79,10 @@ class Job:
         self._cost(config, dataset, teacher)
         self._take_over()
         session = self._session(config, dataset, teacher)
+        teacher = session.teacher
         student = session.train()
         self._probe(session)
-        self._align(session, teacher)
+        self._align(session)
         self._export(config, dataset, student, teacher)
         self._assess()
 
@@ -211,6 +212,7 @@ class Job:
             device=self.run.path / "device.json",
             views=self.run.path / "views.json",
             probe=self.run.path / "probe.safetensors",
+            adapter=self.run.adapter,
         )
         cache = PixelCache(dataset.folder)
         return prepare(config, dataset, cache, teacher, places, self.writer)
@@ -219,21 +221,22 @@ class Job:
         """The teacher's own answer to these labels, from the features that training used."""
         from core.training.session import fit_session_probe
 
-        if session.features is None:
+        if session.teacher is None:
             return
         probe = fit_session_probe(session)
         card = self.run.path / "teacher.json"
         area = probe.cross_validated if math.isfinite(probe.cross_validated) else None
-        write_json(card, read_json(card) | {"probe": {"cross_validated": area}})
+        found = {"probe": {"cross_validated": area}, "adapter": session.teacher.spec.adapter}
+        write_json(card, read_json(card) | found)
 
-    def _align(self, session: Session, teacher: Teacher | None) -> None:
+    def _align(self, session: Session) -> None:
         """Teacher and student stage by stage, before training and after it; once."""
         from core.training.alignment import align_stages
 
-        if teacher is None or self.run.alignment.exists():
+        if session.teacher is None or self.run.alignment.exists():
             return
         self.writer.phase("align", "Comparing teacher and student stage by stage")
-        write_json(self.run.alignment, align_stages(session, teacher))
+        write_json(self.run.alignment, align_stages(session, session.teacher))
 
     def _export(
         self, config: RunConfig, dataset: Dataset, student: Student, teacher: Teacher | None

@@ -134,8 +134,9 @@ def test_features_that_a_run_has_left_are_found_again(tmp_path: Path, workspace:
     before = estimate(config, read_images(project), measured, spec, workspace)
     home = tmp_path / "run"
     places = Places(
-        workspace / "features", home, home / "device.json", home / "views.json", home / "probe"
-    )
+        workspace / "features", home, home / "device.json", home / "views.json", home / "probe",
+        home / "adapter",
+    )  # fmt: skip
     prepare(config, dataset, PixelCache(dataset.folder), teacher, places, SilentReporter())
     after = estimate(config, read_images(project), measured, spec, workspace)
     assert before is not None

@@ -97,7 +97,10 @@ class Bench:
         home = self.folder / student / place
         features = self.folder / "features"
         device = self.folder / f"{student}.json"
-        places = Places(features, home / "checkpoints", device, home / "views.json", home / "probe")
+        places = Places(
+            features, home / "checkpoints", device, home / "views.json", home / "probe",
+            home / "adapter",
+        )  # fmt: skip
         config = speed_config(student, method, views)
         reporter = SilentReporter()
         return prepare(config, self.dataset, self.cache, self.teacher, places, reporter)

@@ -26,8 +26,7 @@ from core.inference.explain import heat_map, method_name
 from core.inference.predictor import Predictor, prepare
 from core.runs.layout import RunFolder
 from core.teachers.base import Teacher
-from core.teachers.catalogue import find_teacher
-from core.teachers.checkpoint import load_teacher
+from core.teachers.lora import teacher_of_run
 from core.teachers.probe import LinearProbe
 from core.types import SplitName, Task
 
@@ -118,8 +117,8 @@ class OpenedRun:
         file = run.path / "probe.safetensors"
         if file.exists():
             try:
-                spec = find_teacher(config.teacher.name)
-                loaded = load_teacher(spec, run.path.parent.parent / "teachers")
+                cache = run.path.parent.parent / "teachers"
+                loaded = teacher_of_run(config.teacher.name, cache, run.adapter)
                 teacher = loaded, LinearProbe.load(file, predictor.card.task)
             except BedsideError as error:
                 problem = error.sentence

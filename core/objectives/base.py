@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from torch import Tensor
+from torch.nn import functional as F
 
 from core.config_method import MethodSettings
 from core.registry import Registry
@@ -45,6 +46,27 @@ class StepOutputs:
     regressed: list[Tensor] = field(default_factory=list)
     teacher: list[Tensor] = field(default_factory=list)
     answers: Tensor | None = None
+
+    def task_loss(self, logits: Tensor) -> Tensor:
+        """The task loss of these logits, ``[B, C]`` float32."""
+        return task_loss(logits, self.targets, self.task, self.class_weights)
+
+
+def task_loss(logits: Tensor, targets: Tensor, task: Task, class_weights: Tensor) -> Tensor:
+    """Cross-entropy of one class per image, or binary cross-entropy of several findings.
+
+    Args:
+        logits: ``[B, C]`` float32.
+        targets: ``[B]`` int64, or ``[B, C]`` float32 zeros and ones.
+        task: Which of the two.
+        class_weights: ``[C]`` float32; see `core.training.batches.class_weights`.
+
+    Returns:
+        Scalar, averaged over the batch.
+    """
+    if task is Task.MULTILABEL:
+        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=class_weights)
+    return F.cross_entropy(logits, targets, weight=class_weights)
 
 
 class Objective(Protocol):

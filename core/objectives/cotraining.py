@@ -7,7 +7,6 @@ from torch import Tensor
 
 from core.config_method import MethodSettings
 from core.objectives.base import OBJECTIVES, StepOutputs
-from core.objectives.supervised import task_loss
 
 
 class Cotraining:
@@ -15,7 +14,7 @@ class Cotraining:
 
     def __call__(self, outputs: StepOutputs, settings: MethodSettings) -> Tensor:
         """Task losses of the hybrid logits, summed over the stages in use."""
-        return torch.stack([task_loss(logits, outputs) for logits in outputs.hybrid]).sum()
+        return torch.stack([outputs.task_loss(logits) for logits in outputs.hybrid]).sum()
 
     def weight(self, settings: MethodSettings, progress: float) -> float:
         """Falls linearly; alpha in the papers."""

@@ -24,6 +24,7 @@ class Method:
             of the reprogrammed teacher, the student's maps as they are or regressed to the
             teacher's, the teacher's answers by its linear probe.
         fewest_classes: One class per image and at least so many of them; 0 takes findings too.
+        adapts: Whether the teacher is fitted to the labels before it teaches.
     """
 
     title: str
@@ -32,6 +33,7 @@ class Method:
     stages: Literal["none", "last", "all"]
     uses: tuple[Use, ...] = ()
     fewest_classes: int = 0
+    adapts: bool = False
 
     @property
     def needs_teacher(self) -> bool:
@@ -81,6 +83,15 @@ METHODS = {
         ("task", "kd"),
         "last",
         ("probe",),
+    ),
+    "lora_kd": Method(
+        "LoRA, then Knowledge Distillation",
+        "The teacher is first fitted to your labels by small adapters, then teaches as in "
+        "Knowledge Distillation; slow with a large teacher.",
+        ("task", "kd"),
+        "last",
+        ("probe",),
+        adapts=True,
     ),
     "hint": Method(
         "Hint (FitNets)",

@@ -96,6 +96,11 @@ class RunFolder:
         return self.path / "alignment.json"
 
     @property
+    def adapter(self) -> Path:
+        """What the run has added to its teacher; only with a method that fits the teacher."""
+        return self.path / "adapter.safetensors"
+
+    @property
     def export(self) -> Path:
         """Folder of the exported student."""
         return self.path / "export"

@@ -64,7 +64,7 @@ class Teacher(nn.Module):
         return within_memory(lambda: self._in_parts(images), lambda: self._halve(len(images)))
 
     def _in_parts(self, images: Tensor) -> list[Tensor]:
-        parts = [self._look(part) for part in torch.split(images, self._at_once)]
+        parts = [self.look(part) for part in torch.split(images, self._at_once)]
         if len(parts) == 1:
             return parts[0]
         return [torch.cat(maps) for maps in zip(*parts, strict=True)]
@@ -80,7 +80,8 @@ class Teacher(nn.Module):
             )
         self._at_once = at_once // 2
 
-    def _look(self, images: Tensor) -> list[Tensor]:
+    def look(self, images: Tensor) -> list[Tensor]:
+        """As `forward`, but all at once and with a gradient where a part of the network has one."""
         maps: list[Tensor] = self.network.forward_intermediates(  # type: ignore[operator]
             self.prepare(images),
             indices=list(self.spec.taps),

@@ -33,6 +33,9 @@ class TeacherSpec(Settings):
         description="File name, path, hub id with the file after a colon, or address of a page."
     )
     sha256: str = Field("", description="Of the weights' file; empty where it is not known before.")
+    adapter: str = Field(
+        "", description="SHA-256 of the low-rank adapter that a run has added to it, if any."
+    )
     format: str = Field(
         "timm", description="Checkpoint format: how its names map to the network's."
     )

@@ -35,6 +35,7 @@ from core.teachers.features import (
 )
 from core.teachers.probe import LinearProbe, fit_probe
 from core.teachers.room import plan_views
+from core.training.adapting import adapt_teacher
 from core.training.batches import Batch, TrainingBatches, class_weights
 from core.training.checkpoint import CheckpointFolder
 from core.training.device import Chosen, choose, choose_accelerator
@@ -58,6 +59,7 @@ class Places:
         device: File that records what was chosen by measurement.
         views: File that records how many views the disk held.
         probe: File that keeps the teacher's linear probe.
+        adapter: File that keeps the teacher's low-rank adapter, for a method that trains one.
     """
 
     features: Path
@@ -65,6 +67,7 @@ class Places:
     device: Path
     views: Path
     probe: Path
+    adapter: Path
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Session:
 
     Attributes:
         student: As it stands; `train` fills it with the best weights.
+        teacher: Who teaches, fitted to the labels if the method does that.
         request: Which teacher features are used; nothing for a method without a teacher.
         features: Where they come from.
     """
@@ -81,6 +85,7 @@ class Session:
     dataset: Dataset
     cache: PixelCache
     student: Student
+    teacher: Teacher | None
     request: FeatureRequest | None
     features: Features | None
     places: Places
@@ -185,9 +190,11 @@ def prepare(
         if teacher is None:
             raise TrainingError("T06", f"The method {config.method.name} needs a teacher")
         teacher.to(choose_accelerator(config.device))
+        if method.adapts:
+            teacher = adapt_teacher(config, dataset, cache, teacher, places.adapter, reporter)
         request = _request(config, dataset, student, teacher)
         request, features = _features(request, teacher, cache, places, reporter)
-    return Session(config, dataset, cache, student, request, features, places, reporter)
+    return Session(config, dataset, cache, student, teacher, request, features, places, reporter)
 
 
 def initial_student(config: RunConfig, classes: int) -> Student:

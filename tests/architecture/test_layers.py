@@ -31,8 +31,11 @@ FLOORS = {
     r"core\.objectives\.": (1, "objectives"),
     r"core\.runs\.": (1, "runs"),
     r"core\.teachers\.(adopt|base|beside|catalogue|checkpoint|consent|fetch)": (1, "teachers"),
-    r"core\.teachers\.(formats\.\w+|recognise|room|spec)": (1, "teachers"),
-    r"core\.teachers\.(features|out_of_fold|pooled|probe|projection|pretrain)": (2, "teachers"),
+    r"core\.teachers\.(formats\.\w+|lora|recognise|room|spec)": (1, "teachers"),
+    r"core\.teachers\.(features|out_of_fold|pooled|probe|projection|pretrain|scenes)": (
+        2,
+        "teachers",
+    ),
     r"core\.training\.": (3, "training"),
     r"core\.inference\.": (3, "inference"),
     r"core\.(check|disk|estimate|measures|measuring|worker|cli|demo)": (4, "composition"),

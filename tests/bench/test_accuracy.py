@@ -12,7 +12,17 @@ from rich.console import Console
 
 from core.benchmarks.accuracy import Accuracy
 from core.benchmarks.grid.comparing import compare
-from core.benchmarks.grid.plan import FRACTIONS, PROBE, SETS, Cell, Run, core_grid, full_grid
+from core.benchmarks.grid.plan import (
+    FITTED_PROBE,
+    FRACTIONS,
+    PROBE,
+    SETS,
+    TEACHERS,
+    Cell,
+    Run,
+    core_grid,
+    full_grid,
+)
 from core.benchmarks.grid.rows import RowFile, finished, missing, pack, unpack
 from core.benchmarks.grid.sets import GridSet, draw_groups, load_set
 from core.benchmarks.grid.working import Worker
@@ -23,7 +33,7 @@ from core.teachers.catalogue import find_teacher
 from core.types import SilentReporter, SplitName
 from tests.tiny import write_images, write_tiny_teacher
 
-CELL = Cell("tiny", 0.5, student="resnet10t", image_px=32, steps=2, views=2)
+CELL = Cell("tiny", 0.5, "bedside-r10", student="resnet10t", image_px=32, steps=2, views=2)
 TUNING, TEST = 0, 5
 
 
@@ -46,7 +56,11 @@ def test_runs_are_resumed_and_read_the_test_images_with_test_seeds_only(
     images: Path, workspace: Path
 ) -> None:
     file = RowFile(workspace / "rows.jsonl")
-    wanted = {TUNING: ("rd",), TEST: ("student_only", "rd", PROBE), TEST + 1: ("rd", PROBE)}
+    wanted = {
+        TUNING: ("rd",),
+        TEST: ("student_only", "rd", PROBE),
+        TEST + 1: ("rd", FITTED_PROBE),
+    }
     runs = [Run(CELL, method, seed, {}) for seed, names in wanted.items() for method in names]
     worker = Worker(file, {"tiny": images}, SilentReporter())
     worker.work(runs[:2])
@@ -135,13 +149,18 @@ def test_the_core_grid_gives_whole_comparisons_early() -> None:
     assert [run.method for run in runs[: len(methods)]] == methods
     assert methods[-1] == PROBE
     assert [run.cell for run in runs[:: 5 * len(methods)]] == [
-        Cell(name, fraction) for name in SETS for fraction in FRACTIONS
+        Cell(name, fraction, teacher)
+        for teacher in TEACHERS
+        for name in SETS
+        for fraction in FRACTIONS
     ]
-    assert len({run.key for run in runs}) == len(runs)
+    alone = [run for run in runs if run.method == "student_only"]
+    assert len({run.key for run in alone}) * len(TEACHERS) == len(alone)  # once for all teachers
+    assert len({run.key for run in runs}) == len(runs) - len(alone) + len(alone) // len(TEACHERS)
     full = list(full_grid(SETS))
     assert full[: len(runs)] == runs
-    assert len({run.key for run in full}) == len(full)
-    assert {run.method for run in full} == {*METHODS, PROBE}
+    assert len({run.key for run in full}) == len(full) - len(alone) + len(alone) // len(TEACHERS)
+    assert {run.method for run in full} == {*METHODS, PROBE, FITTED_PROBE}
     assert all(run.config(40).train.epochs <= 2000 for run in full)
 
 

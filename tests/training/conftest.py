@@ -39,6 +39,7 @@ class Bench:
             folder / "device.json",
             folder / "views.json",
             folder / "probe.safetensors",
+            folder / "adapter.safetensors",
         )
         cache = PixelCache(self.dataset.folder)
         return prepare(

@@ -24,8 +24,8 @@ def compare(rows: Sequence[Row], runs: Iterable[Run]) -> dict[str, Any]:
     Returns:
         ``done``, how many; ``cells``, each with ``title`` and for every method ``auroc`` (mean over
         the seeds), ``sd``, ``validation_auroc`` and ``seeds``; ``comparisons``, each with
-        ``first``, ``second``, whether it was ``declared`` and its ``cells``: ``value``, ``low``,
-        ``high``, ``p``, after Holm ``p_holm``, and ``seeds``.
+        ``teacher``, ``first``, ``second``, whether it was ``declared`` and its ``cells``:
+        ``value``, ``low``, ``high``, ``p``, after Holm ``p_holm``, and ``seeds``.
     """
     known, cells = finished(rows), dict[Cell, dict[str, Rows]]()
     for run in runs:
@@ -35,6 +35,7 @@ def compare(rows: Sequence[Row], runs: Iterable[Run]) -> dict[str, Any]:
     core = {cell: methods for cell, methods in cells.items() if cell.is_core}
     sets = sets_of(rows)
     pairs = [(pair, True) for pair in DECLARED] + [(pair, False) for pair in DESCRIPTIVE]
+    teachers = dict.fromkeys(cell.teacher for cell in core)
     return {
         "done": sum(len(found) for methods in cells.values() for found in methods.values()),
         "cells": [
@@ -45,7 +46,11 @@ def compare(rows: Sequence[Row], runs: Iterable[Run]) -> dict[str, Any]:
             for cell, methods in cells.items()
             if methods
         ],
-        "comparisons": [_comparison(pair, declared, core, sets) for pair, declared in pairs],
+        "comparisons": [
+            _comparison(pair, declared, _with_teacher(core, teacher), sets) | {"teacher": teacher}
+            for teacher in teachers
+            for pair, declared in pairs
+        ],
     }
 
 
@@ -63,7 +68,8 @@ def show(result: Mapping[str, Any]) -> Table:
             shown.add_row(f"  {name}", f"{found['auroc']:.3f}{spread}", str(found["seeds"]))
     for compared in result["comparisons"]:
         kind = "declared" if compared["declared"] else "descriptive"
-        shown.add_row(f"[bold]{compared['first']} - {compared['second']}[/] ({kind})")
+        pair = f"{compared['first']} - {compared['second']}"
+        shown.add_row(f"[bold]{pair}[/] ({kind}; {compared['teacher']})")
         for cell in compared["cells"]:
             shown.add_row(f"  {cell['title']}", words(cell), str(cell["seeds"]))
     for method in result["missing_methods"]:
@@ -86,6 +92,12 @@ def words(cell: Mapping[str, Any]) -> str:
         return f"{cell['value']:+.3f}, no interval from one seed"
     text = f"{cell['value']:+.3f} ({cell['low']:+.3f} to {cell['high']:+.3f})"
     return f"{text}, p {cell['p_holm']:.2g} (Holm)" if cell["p_holm"] is not None else text
+
+
+def _with_teacher(
+    cells: Mapping[Cell, Mapping[str, Rows]], teacher: str
+) -> dict[Cell, Mapping[str, Rows]]:
+    return {cell: methods for cell, methods in cells.items() if cell.teacher == teacher}
 
 
 def _summary(found: Rows) -> dict[str, Any]:

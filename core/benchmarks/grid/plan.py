@@ -4,10 +4,10 @@
 images than training the student alone, and than classical distillation from the same teacher?
 
 **Grid.** Two public sets (`SETS`), 5 and 20 % of their training images, a MobileNetV3-small from
-scratch at 128 px, 600 steps, the bundled teacher, the methods of `METHODS`. The seed of a run draws
-the training images, the initial weights, the order and the views; methods compared under one seed
-share all of them. Validation shrinks as training does. Every run ends with its last step: with so
-few validation images, choosing the best epoch by them would be a lottery.
+scratch at 128 px, 600 steps, the teachers of `TEACHERS`, the methods of `METHODS`. The seed of a
+run draws the training images, the initial weights, the order and the views; methods compared under
+one seed share all of them. Validation shrinks as training does. Every run ends with its last step:
+with so few validation images, choosing the best epoch by them would be a lottery.
 
 **Seeds.** Everything that was tuned was tuned on validation with `TUNING_SEEDS` (`tuning`); then
 `FROZEN` was fixed. A run with one of `TEST_SEEDS` reads the test images once, after its last step.
@@ -15,7 +15,7 @@ The test images are the same in all cells of a set.
 
 **Comparisons declared beforehand:** `DECLARED`, by macro AUROC, paired by seed; intervals by
 resampling clusters of near-duplicates and seeds (`core.evaluation.seeds`); Holm's correction over
-the cells of each comparison. All other differences are descriptive.
+the cells of each comparison and teacher. All other differences are descriptive.
 
 **Limits.** Neither set has patient ids, so levels are optimistic; comparisons are paired, which
 this touches less. No set that stands in a teacher's card is measured with that teacher.
@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import product
 from typing import Any
 
 from core.config import (
@@ -44,7 +45,11 @@ PROTOCOL = 1  # raise it when a run computes something else than before: its old
 SETS = ("busi_256", "brain_mri_4class_224")
 FRACTIONS = (0.2, 0.05)
 METHODS = ("student_only", "kd", "rd", "drd", "sp", "cka_only")
+# the newest first; the other is the first that shipped
+TEACHERS = ("bedside-s10", "bedside-r10")
 PROBE = "teacher_probe"  # a reference row: the frozen teacher with a linear probe, no student
+FITTED_PROBE = "lora_probe"  # the same, the teacher first fitted to the labels by LoRA
+REFERENCES = {PROBE: "rd", FITTED_PROBE: "lora_kd"}  # and the method whose preparations they share
 TUNING_SEEDS = range(5)
 TEST_SEEDS = range(5, 10)
 DECLARED = (("rd", "student_only"), ("rd", "kd"))
@@ -66,6 +71,7 @@ class Cell:
     Attributes:
         set: Name of the data set.
         fraction: Share of the training and of the validation images, in (0, 1].
+        teacher: A bundled teacher.
         student: A name in `STUDENTS`.
         image_px: Side of the student's picture.
         steps: Of the optimiser; the last epoch is completed.
@@ -74,6 +80,7 @@ class Cell:
 
     set: str
     fraction: float
+    teacher: str = TEACHERS[0]
     student: str = "mobilenetv3_small_100"
     image_px: int = 128
     steps: int = 600
@@ -87,7 +94,7 @@ class Cell:
     @property
     def is_core(self) -> bool:
         """Whether it belongs to the core grid, on which the comparisons were declared."""
-        return self == Cell(self.set, self.fraction) and self.fraction in FRACTIONS
+        return self == Cell(self.set, self.fraction, self.teacher) and self.fraction in FRACTIONS
 
     @property
     def title(self) -> str:
@@ -106,7 +113,7 @@ class Run:
 
     Attributes:
         cell: Where in the grid.
-        method: A method's name, or `PROBE`.
+        method: A method's name, or one of `REFERENCES`.
         seed: Of training images, initial weights, order and views.
         changes: Settings of the method that differ from the app's.
     """
@@ -123,10 +130,15 @@ class Run:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """What identifies the run in the file of rows."""
+        """What identifies the run in the file of rows.
+
+        Runs without a teacher are the same beside every teacher.
+        """
+        taught = self.method in REFERENCES or KNOWN[self.method].needs_teacher
         return {
             "protocol": PROTOCOL,
             **asdict(self.cell),
+            "teacher": self.cell.teacher if taught else "",
             "method": self.method,
             "seed": self.seed,
             "changes": dict(self.changes),
@@ -146,13 +158,13 @@ class Run:
         train = TrainSettings(batch=BATCH, patience=0, seed=self.seed)
         per_epoch = max(1, train_images // min(train.batch, train_images))
         epochs = -(-self.cell.steps // per_epoch)
-        method = "rd" if self.method == PROBE else self.method
+        method = REFERENCES.get(self.method, self.method)
         return RunConfig(
             name="accuracy",
             data=DataSettings(
                 source=self.cell.set, pixels=PixelSettings(size_px=self.cell.size_px)
             ),
-            teacher=TeacherSettings(views=self.cell.views or 1),
+            teacher=TeacherSettings(name=self.cell.teacher, views=self.cell.views or 1),
             student=StudentSettings(name=self.cell.student, image_px=self.cell.image_px),
             method=MethodSettings.model_validate({"name": method, **self.changes}),
             train=train.model_copy(update={"epochs": epochs}),
@@ -161,10 +173,10 @@ class Run:
 
 
 def core_grid(sets: Sequence[str]) -> Iterator[Run]:
-    """The runs for a plain computer, whole comparisons first; 24 trainings for each seed."""
-    for cell in (Cell(name, fraction) for name in sets for fraction in FRACTIONS):
+    """The runs for a plain computer, whole comparisons first; 24 trainings for seed and teacher."""
+    for teacher, name, fraction in product(TEACHERS, sets, FRACTIONS):
         for seed in TEST_SEEDS:
-            yield from _runs(cell, seed, METHODS)
+            yield from _runs(Cell(name, fraction, teacher), seed, METHODS, (PROBE,))
 
 
 def full_grid(sets: Sequence[str]) -> Iterator[Run]:
@@ -176,25 +188,27 @@ def full_grid(sets: Sequence[str]) -> Iterator[Run]:
     yield from core_grid(sets)
     for name in sets:
         for seed in TEST_SEEDS:
-            yield from _runs(Cell(name, 1.0), seed, tuple(KNOWN))
+            yield from _runs(Cell(name, 1.0), seed, tuple(KNOWN), tuple(REFERENCES))
         for student in LARGE_STUDENTS:
             for fraction in (*FRACTIONS, 1.0):
                 cells = [
-                    Cell(name, fraction, student, image_px=224, steps=3000, views=views)
+                    Cell(name, fraction, student=student, image_px=224, steps=3000, views=views)
                     for views in (16, *LARGE_VIEWS)
                 ]
                 for seed in TEST_SEEDS:
-                    yield from _runs(cells[0], seed, tuple(KNOWN))
+                    yield from _runs(cells[0], seed, tuple(KNOWN), tuple(REFERENCES))
                     for cell in cells[1:]:
-                        yield from _runs(cell, seed, ("rd",), probe=False)
+                        yield from _runs(cell, seed, ("rd",))
 
 
-def _runs(cell: Cell, seed: int, methods: Sequence[str], *, probe: bool = True) -> Iterator[Run]:
+def _runs(
+    cell: Cell, seed: int, methods: Sequence[str], references: Sequence[str] = ()
+) -> Iterator[Run]:
     for method in methods:
         if method in KNOWN:
             yield Run(cell, method, seed, FROZEN.get(method, {}))
-    if probe:
-        yield Run(cell, PROBE, seed, {})
+    for reference in references:
+        yield Run(cell, reference, seed, {})
 
 
 def missing_methods() -> list[str]:

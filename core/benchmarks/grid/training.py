@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from core.benchmarks.grid.plan import ONLINE, PROBE, TEST_SEEDS, TUNING_SEEDS, Run
+from core.benchmarks.grid.plan import ONLINE, REFERENCES, TEST_SEEDS, TUNING_SEEDS, Run
 from core.benchmarks.grid.rows import Row, pack
 from core.benchmarks.grid.sets import GridSet
 from core.data.augment import clean_view
@@ -21,6 +21,7 @@ from core.evaluation.metrics import Floats
 from core.evaluation.seeds import macro_auroc
 from core.files import write_json
 from core.machine import machine_name
+from core.objectives.methods import find_method
 from core.students.base import Student
 from core.teachers.base import Teacher
 from core.teachers.features import OnlineFeatures
@@ -64,7 +65,7 @@ class Bench:
         frames = {part.value: dataset.part(part) for part in parts}
         session = self._session(run, dataset)
         scores, facts = (
-            self._probe(session) if run.method == PROBE else self._train(session, reporter)
+            self._probe(session) if run.method in REFERENCES else self._train(session, reporter)
         )
         row = {"row": "run", "key": run.key, **run.settings}
         row |= {f"{name}_images": len(frame) for name, frame in frames.items()} | facts
@@ -86,13 +87,15 @@ class Bench:
     def _session(self, run: Run, dataset: Dataset) -> Session:
         config = run.config(len(dataset.part(SplitName.TRAIN)))
         online = run.cell.views == ONLINE
+        adapted = "adapted-" if find_method(config.method.name).adapts else ""
         home = self.home / ("online" if online else "stored")
         places = Places(
             features=home / "features",
             checkpoints=home / "checkpoints",
             device=home / "device.json",
             views=home / f"views-{run.cell.views}.json",
-            probe=home / f"probe-{run.cell.views}.safetensors",
+            probe=home / f"{adapted}probe-{run.cell.views}.safetensors",
+            adapter=home / "adapter.safetensors",
         )
         if online:
             write_json(places.views, 0)
@@ -124,13 +127,11 @@ class Bench:
         return self._student_scores(session.student, session.config.student.image_px), facts
 
     def _probe(self, session: Session) -> tuple[Scores, Row]:
-        probe = fit_session_probe(session)
+        probe, teacher = fit_session_probe(session), session.teacher or self.teacher
 
         def score(frame: pd.DataFrame) -> Floats:
             rows = frame["row"].to_numpy()
-            found: Floats = probe.probabilities(
-                pooled_features(self.teacher, self.data.cache, rows)
-            )
+            found: Floats = probe.probabilities(pooled_features(teacher, self.data.cache, rows))
             return found
 
         return score, {"cross_validated": _round(probe.cross_validated)}

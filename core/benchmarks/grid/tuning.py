@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from core.benchmarks.grid.plan import PROBE, TUNING_SEEDS, Cell, Run
+from core.benchmarks.grid.plan import PROBE, TEACHERS, TUNING_SEEDS, Cell, Run
 from core.benchmarks.grid.rows import RowFile, finished
 from core.benchmarks.grid.working import Worker, find_sources
 from core.types import SilentReporter
 
-CELLS = (Cell("busi_256", 0.2), Cell("brain_mri_4class_224", 0.05))
+PLACES = (("busi_256", 0.2), ("brain_mri_4class_224", 0.05))
+CELLS = tuple(Cell(*place, teacher) for teacher in TEACHERS for place in PLACES)
 CONSTANT: dict[str, Any] = {"hybrid": {"end": 1.0}, "agreement": {"end": 1.0}}
 FIGURE = "whole_validation_auroc"
 SOFT = CONSTANT | {"temperature": 4.0}
@@ -38,11 +40,11 @@ TRIED: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def tuning_runs(only: str = "") -> Iterator[Run]:
-    """All that is tried, seed by seed."""
-    for seed in TUNING_SEEDS:
+    """All that is tried, teacher by teacher and seed by seed."""
+    for teacher, seed in product(TEACHERS, TUNING_SEEDS):
         for cell in CELLS:
             for title, (method, changes) in TRIED.items():
-                if only in title:
+                if only in title and cell.teacher == teacher:
                     yield Run(cell, method, seed, changes)
 
 

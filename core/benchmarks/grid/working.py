@@ -15,7 +15,6 @@ from core.benchmarks.grid.plan import SETS, THREADS, Run
 from core.benchmarks.grid.rows import Row, RowFile, missing
 from core.benchmarks.grid.sets import GridSet, load_set
 from core.benchmarks.grid.training import Bench
-from core.config import TeacherSettings
 from core.errors import ConfigError
 from core.files import private_folder, sha256_json, workspace_folder
 from core.runs.lock import FileLock
@@ -58,7 +57,7 @@ class Worker:
     file: RowFile
     sources: Mapping[str, Path]
     reporter: Reporter
-    _sets: dict[tuple[str, int], GridSet] = field(default_factory=dict)
+    _sets: dict[tuple[str, int, str], GridSet] = field(default_factory=dict)
 
     def work(self, runs: Iterable[Run]) -> None:
         """Do those of `runs` that have no row, in their order.
@@ -79,9 +78,8 @@ class Worker:
 
     def _work(self, runs: list[Run], place: Path) -> None:
         """The methods of one cell and seed; they share the teacher's features in `place`."""
-        teacher = load_teacher(
-            find_teacher(TeacherSettings().name), workspace_folder() / "teachers"
-        )
+        name = runs[0].cell.teacher
+        teacher = load_teacher(find_teacher(name), workspace_folder() / "teachers")
         for run in missing(runs, self.file.read()):
             data = self._set(run)
             self.reporter.phase("bench", run.title)
@@ -90,11 +88,13 @@ class Worker:
         shutil.rmtree(place, ignore_errors=True)
 
     def _set(self, run: Run) -> GridSet:
-        key = run.cell.set, run.cell.size_px
+        cell = run.cell
+        key = cell.set, cell.size_px, cell.teacher
         if key not in self._sets:
-            spec = find_teacher(TeacherSettings().name)
-            folder = self.sources[run.cell.set]
-            self._sets[key] = load_set(folder, *key, spec, workspace_folder(), self.reporter)
+            self._sets[key] = load_set(
+                self.sources[cell.set], cell.set, cell.size_px, find_teacher(cell.teacher),
+                workspace_folder(), self.reporter,
+            )  # fmt: skip
         return self._sets[key]
 
     def _write(self, data: GridSet, row: Row) -> None:
