@@ -106,15 +106,11 @@ def _convert(source: Path, target: Path) -> tuple[str, str, str] | None:
     """Write `target`, or say what is wrong with `source`."""
     if _is_compressed(source):
         return ("M29", "The file is compressed, which checkpoints are not", TOO_MUCH[2])
-    import torch
     from safetensors.torch import save_file
 
     _limit_memory(MEMORY + 2 * source.stat().st_size)
-    stand_ins: list[Any] = [(Ignored, name) for name in HARMLESS]
     try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
-            warnings.simplefilter("ignore")  # torch muses about pickle protocols; we read or refuse
-            loaded = torch.load(source, map_location="cpu", weights_only=True)
+        loaded = _load(source)
     except pickle.UnpicklingError:
         return NOT_PLAIN
     except MemoryError:
@@ -128,15 +124,42 @@ def _convert(source: Path, target: Path) -> tuple[str, str, str] | None:
     return None
 
 
+def _load(source: Path) -> Any:
+    """What a torch file holds; layers of networks come as stand-ins."""
+    import torch
+
+    from core.pickled_modules import StandIn, is_layer, read_older
+
+    stand_ins: list[Any] = [(Ignored, name) for name in HARMLESS]
+    if zipfile.is_zipfile(source):
+        named = torch.serialization.get_unsafe_globals_in_checkpoint(str(source))
+        stand_ins += [(StandIn, name) for name in named if is_layer(name)]
+    with warnings.catch_warnings(), torch.serialization.safe_globals(stand_ins):
+        warnings.simplefilter("ignore")  # torch muses about pickle protocols; we read or refuse
+        try:
+            return torch.load(source, map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            if zipfile.is_zipfile(source):
+                raise
+    try:
+        return read_older(source)
+    except (ValueError, EOFError, KeyError) as error:
+        raise pickle.UnpicklingError("no whole network either") from error
+
+
 def _tensors(loaded: Any) -> dict[str, Any]:
     """The named tensors, out of whatever wraps them."""
     import torch
 
+    from core.pickled_modules import StandIn, tensors_of
+
     while isinstance(loaded, dict):
-        inner = [loaded[name] for name in WRAPPERS if isinstance(loaded.get(name), dict)]
+        inner = [loaded[name] for name in WRAPPERS if isinstance(loaded.get(name), dict | StandIn)]
         if not inner:
             break
         loaded = inner[0]
+    if isinstance(loaded, StandIn):
+        loaded = tensors_of(loaded)
     if not isinstance(loaded, dict):
         return {}
     return {str(k): v for k, v in loaded.items() if isinstance(v, torch.Tensor) and v.numel()}

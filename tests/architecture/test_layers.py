@@ -25,7 +25,7 @@ FLOORS = {
         "ground",
     ),
     r"core\.evaluation\.(?!report)": (0, "ground"),
-    r"core\.(memory|tensors|unpickling)": (0.5, "tensors"),
+    r"core\.(memory|pickled_modules|tensors|unpickling)": (0.5, "tensors"),
     r"core\.data\.": (1, "data"),
     r"core\.students\.": (1, "students"),
     r"core\.objectives\.": (1, "objectives"),

@@ -18,6 +18,7 @@ import pytest
 import timm
 import torch
 from safetensors.torch import save_file
+from torch import nn
 
 from core.errors import ModelError
 from core.files import sha256_file, write_json
@@ -107,6 +108,45 @@ def test_truncated(tmp_path: Path, state: dict[str, torch.Tensor], name: str) ->
     error = refusal(spec_for(file), tmp_path)
     assert error.code == "M22"
     assert "cut off" in error.what or name.endswith(".pth")
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_whole_network_gives_its_tensors_and_runs_nothing(tmp_path: Path, zipped: bool) -> None:
+    """As torchxrayvision publishes its own; before 2020 such a file was no zip archive."""
+    torch.manual_seed(4)
+    network = timm.create_model(ARCHITECTURE, num_classes=3)
+    file = tmp_path / "whole.pt"
+    torch.save({"model": network}, file, _use_new_zipfile_serialization=zipped)
+    loaded = load_teacher(spec_for(file), tmp_path).network.state_dict()
+    expected = network.state_dict()
+    assert loaded.keys() == {key for key in expected if not key.startswith("fc.")}
+    assert all(torch.equal(tensor, expected[key]) for key, tensor in loaded.items())
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    assert refusal(spec_for(file), tmp_path).code in {"M22", "M28"}
+
+
+class Trap(nn.ReLU):
+    """Its class is no library's."""
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_network_of_unknown_classes_is_refused(tmp_path: Path, zipped: bool) -> None:
+    file = tmp_path / "whole.pt"
+    network = nn.Sequential(nn.Linear(2, 2), Trap())
+    torch.save(network, file, _use_new_zipfile_serialization=zipped)
+    assert refusal(spec_for(file), tmp_path).code == "M28"
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_hostile_value_inside_a_network_is_not_run(tmp_path: Path, zipped: bool) -> None:
+    """Case 66."""
+    network, marker = nn.Sequential(nn.Linear(2, 2)), tmp_path / "ran"
+    network.__dict__["extra"] = Hostile(marker)
+    file = tmp_path / "whole.pt"
+    torch.save(network, file, _use_new_zipfile_serialization=zipped)
+    assert refusal(spec_for(file), tmp_path).code == "M28"
+    assert not marker.exists()
 
 
 class Hostile:

@@ -1,7 +1,7 @@
 """torchxrayvision's DenseNet-121 for chest radiographs: one channel, values in [-1024, 1024].
 
-Its release on GitHub is a whole pickled module, which is refused here as everywhere; saved from the
-library as tensors it is read. The 18 findings and their operating points are left out.
+Its release on GitHub is a whole pickled network, whose tensors are read without its code
+(`core.pickled_modules`). The 18 findings and their operating points are left out.
 """
 
 from __future__ import annotations
