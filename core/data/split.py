@@ -30,6 +30,9 @@ from core.types import SplitName, Task
 PARTS = tuple(part.value for part in SplitName)
 LARGE_CLUSTER = 20
 PURPOSES = (("train", "training"), ("validation", "validation"), ("test", "the sealed test"))
+DIVIDE_ANEW = (
+    'Divide anew by patient: on Data, or with "origin": "new" under "split" in the configuration.'
+)
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,7 @@ def _refuse_crossings(usable: pd.DataFrame, parts: Sequence[str], origin: str) -
         raise SplitError(
             "T04",
             f"The division {whose} puts {crossings.sentence} in two of its parts",
-            todo="The import report lists them. Divide anew by patient (split.origin 'new').",
+            todo=f"The import report lists them. {DIVIDE_ANEW}",
         )
 
 
@@ -266,7 +269,7 @@ def _check_presence(present: Mapping[str, Array], parts: Sequence[str], origin: 
                     f"The division {'of the data' if origin == 'proposed' else 'in the file'} has "
                     f"no image of a class in its {part} part",
                     item=name,
-                    todo="Divide by patient instead (split.origin 'new').",
+                    todo=DIVIDE_ANEW,
                 )
 
 

@@ -57,12 +57,13 @@ def with_consent(spec: TeacherSpec, cache: Path) -> TeacherSpec:
     """
     day = accepted_on(spec, cache)
     if not day and needs_consent(spec):
+        called = "FILE" if spec.source == "file" else spec.name  # a path may identify somebody
         raise ModelError(
             "M38",
             f"The teacher's licence ({spec.licence}) has conditions and was not accepted. "
             f"{spec.licence_note}",
             item=spec.title,
-            todo=f"Accept it on the Models page, or: python launch.py accept {spec.name}",
+            todo=f"Accept it on the Models page, or: python launch.py accept {called}",
         )
     return spec.model_copy(update={"licence_accepted": day})
 

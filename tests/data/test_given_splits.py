@@ -112,7 +112,7 @@ def test_a_leaking_division_is_refused_with_a_list(
 ) -> None:
     assert not find_crossings(table, table["proposed_split"].tolist())
     spoil(table)
-    with pytest.raises(SplitError, match=f"T04.*{words}.*split.origin 'new'"):
+    with pytest.raises(SplitError, match=f"T04.*{words}.*Divide anew by patient"):
         split(table)
     found = find_crossings(table, table["proposed_split"].tolist())
     assert {name: number for name, number in found.counts.items() if number} == {kind: 1}

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from core.runs.events import read_events
 from core.runs.layout import RunFolder
@@ -160,3 +161,17 @@ def test_resume_is_refused_when_the_request_was_edited(desk: Desk) -> None:
     said = desk.call("resume", run.id, code=1)
     assert "[R30]" in said
     assert "train.epochs: 400 became 500" in said
+
+
+def test_resume_is_refused_when_the_teacher_changed(desk: Desk) -> None:
+    """Case 65."""
+    run = start(desk, epochs=400)
+    wait_until(run, lambda events: any(e["type"] == "checkpoint" for e in events))
+    kill(run)
+    content = desk.teacher.read_bytes()
+    other = {name: tensor * 1.01 for name, tensor in load_file(desk.teacher).items()}
+    save_file(other, desk.teacher)
+    said = desk.call("resume", run.id, code=1)
+    desk.teacher.write_bytes(content)
+    assert "[R30]" in said
+    assert "the teacher" in said

@@ -13,9 +13,10 @@ import pandas as pd
 import pytest
 
 from core.data.manifest import open_dataset, read_paths
-from core.files import read_json
+from core.files import read_json, write_json
 from core.runs.events import read_events
 from tests.job.conftest import Desk
+from tests.tiny import tiny_config
 
 
 @pytest.fixture(scope="module")
@@ -174,3 +175,27 @@ def test_a_run_that_cannot_start_says_why(
     said = desk.call("run", file, code=1)
     assert f"[{code}]" in said
     assert "Traceback" not in said
+
+
+def test_a_licence_with_conditions_is_accepted_before_its_teacher_teaches(
+    desk: Desk, tmp_path: Path
+) -> None:
+    """Refused before any feature is computed; once accepted, run, card and report say when."""
+    teacher = tmp_path / "bound.safetensors"
+    teacher.write_bytes(desk.teacher.read_bytes())
+    spec = read_json(desk.teacher.with_suffix(".json"))["spec"]
+    spec |= {"title": "Bound", "licence": "CC-BY-NC-4.0", "licence_note": "Research alone."}
+    spec |= {"location": teacher.name, "name": "bound"}
+    write_json(teacher.with_suffix(".json"), {"spec": spec})
+    file = tmp_path / "request.json"
+    file.write_text(tiny_config(desk.images, teacher, epochs=1).to_json())
+    said = desk.call("run", file, code=1)
+    assert "[M38]" in said
+    assert "was not accepted. Research alone" in " ".join(said.split())
+    assert not list((desk.workspace / "runs").glob("*/checkpoints/*"))
+    desk.call("accept", teacher, "--yes")
+    run = desk.run(desk.json("run", file)["run"])
+    day = read_json(run.path / "teacher.json")["licence_accepted"]
+    assert day
+    assert read_json(run.export / "model.json")["teacher"]["licence_accepted"] == day
+    assert "CC-BY-NC-4.0" in (run.report / "report.html").read_text(encoding="utf-8")
