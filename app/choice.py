@@ -23,6 +23,7 @@ from core.students.spec import STUDENTS, StudentSpec, students_by_size
 from core.teachers.catalogue import AtHand, teachers_at_hand
 from core.teachers.consent import accepted_on, needs_consent
 from core.teachers.fetch import HOST
+from core.teachers.shards import parts_of
 from core.teachers.spec import TeacherSpec, teacher_file
 
 SIDES = (64, 96, 128, 160, 192, 224, 256, 288, 320, 384, 448, 512)  # px, proposed
@@ -126,7 +127,7 @@ def _teacher(observer: Observer, name: str, spec: TeacherSpec, known: Measures) 
         "path": spec.location if spec.source == "file" else "",
         "here": file is not None,
         "consent": needs_consent(spec) and not accepted_on(spec, observer.workspace / "teachers"),
-        "bytes": file.stat().st_size if file else None,
+        "bytes": sum(part.stat().st_size for part in parts_of(file)) if file else None,
         "cost": _cost(measured),
         "problem": measured.get("problem") or (watch and not file and watch["failure"]),
         "fetching": watch["id"] if watch and watch["live"] else None,

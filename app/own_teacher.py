@@ -6,6 +6,7 @@ parts, because one batch of `app.ingest` holds at most 64 MB.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -35,7 +36,7 @@ def typed_place(typed: str) -> Path:
         raise ConfigError("C41", text.NO_PATH, todo=text.NO_PATH_TODO)
     if not path.exists():
         raise ConfigError("C42", text.NO_FILE, item=path.name, todo=text.NO_FILE_TODO)
-    return path.resolve()
+    return Path(os.path.normpath(path))  # not resolved: a link in a hub's folder keeps its name
 
 
 def dropped_place(incoming: Incoming, name: str) -> Path:

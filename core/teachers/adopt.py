@@ -22,6 +22,7 @@ from core.teachers.catalogue import list_teachers
 from core.teachers.checkpoint import load_teacher, plain_teacher
 from core.teachers.consent import accept_licence
 from core.teachers.recognise import Proposal
+from core.teachers.shards import weights_sha256, whole_path
 from core.teachers.spec import TeacherSpec
 
 ASKED = ("mean", "std", "licence")  # what no shape tells, of any network
@@ -89,7 +90,7 @@ def adopt(place: Path, proposal: Proposal, answers: Answers, cache: Path) -> Tea
             accepted (M38).
     """
     file = weights_file(place)
-    if sha256_file(file) != proposal.sha256:
+    if weights_sha256(file) != proposal.sha256:
         raise ModelError("M21", "The file has changed since it was looked at", item=file.name)
     spec = describe(proposal, answers)
     if not answers.accepted:
@@ -145,7 +146,7 @@ def describe(proposal: Proposal, answers: Answers) -> TeacherSpec:
             item=proposal.file,
             todo="Its authors say it; or name an entry of the catalogue that it is like.",
         )
-    name = answers.name or Path(proposal.file).stem
+    name = answers.name or whole_path(Path(proposal.file)).stem
     note = facts.pop("licence_note", "") or "As its authors say; ask them before passing it on."
     return TeacherSpec.model_validate(
         {

@@ -15,8 +15,8 @@ from core.errors import ModelError
 from core.files import read_json
 
 WEIGHTS = (
-    "model.safetensors", "open_clip_model.safetensors", "pytorch_model.bin",
-    "open_clip_pytorch_model.bin", "model.pt",
+    "model.safetensors", "model.safetensors.index.json", "open_clip_model.safetensors",
+    "pytorch_model.bin", "pytorch_model.bin.index.json", "open_clip_pytorch_model.bin", "model.pt",
 )  # fmt: skip
 SUFFIXES = (".safetensors", ".bin", ".pt", ".pth", ".ckpt")
 DESCRIPTIONS = ("preprocessor_config.json", "open_clip_config.json", "config.json")
@@ -43,17 +43,13 @@ class Picture:
 def weights_file(place: Path) -> Path:
     """The file with the weights: `place` itself, or the one in that folder.
 
+    Of weights in several parts it is their index (`core.teachers.shards`).
+
     Raises:
-        ModelError: M20, there is none; M37, there are several and none has a usual name, or the
-            weights are in several parts.
+        ModelError: M20, there is none; M37, there are several and none has a usual name.
     """
     if not place.is_dir():
         return place
-    if any(place.glob("*.index.json")):
-        raise ModelError(
-            "M37", "The weights are in several parts", item=place.name,
-            todo="Save them as one .safetensors file.",
-        )  # fmt: skip
     found = sorted(file for file in place.iterdir() if file.suffix in SUFFIXES)
     usual = [place / name for name in WEIGHTS if (place / name).is_file()]
     if usual or len(found) == 1:

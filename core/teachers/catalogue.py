@@ -10,8 +10,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from core.errors import BedsideError, ConfigError, ModelError
-from core.files import read_json, sha256_file
+from core.files import read_json
 from core.teachers.beside import weights_file
+from core.teachers.shards import parts_of, weights_sha256, whole_path
 from core.teachers.spec import BUNDLED, TeacherSpec, not_a_teacher, teacher_file
 
 CATALOGUE = Path(__file__).with_name("catalogue.toml")
@@ -32,7 +33,8 @@ def find_teacher(name: str) -> TeacherSpec:
 
     Raises:
         ConfigError: There is neither; the message lists the names there are.
-        ModelError: A file has no card beside it, or the card is incomplete.
+        ModelError: A file has no card beside it, the card is incomplete, or a part of the weights
+            is missing.
     """
     known = {spec.name: spec for spec in list_teachers()}
     if name in known:
@@ -44,7 +46,7 @@ def find_teacher(name: str) -> TeacherSpec:
             "There is no such teacher, and no file of that name",
             todo=f"Known: {', '.join(known)}; or give the path of a teacher's file.",
         )
-    card = file.with_suffix(".json")
+    card = whole_path(file).with_suffix(".json")
     if not card.is_file():
         raise ModelError(
             "M26",
@@ -53,9 +55,9 @@ def find_teacher(name: str) -> TeacherSpec:
             todo="Let Bedside look at it: `python launch.py teacher FILE`.",
         )
     spec = _read_card(card)
-    facts = file.stat()
     place = file.absolute()  # not resolved: a link in a hub's folder keeps its name
-    sha256 = _sha256(place, facts.st_mtime_ns, facts.st_size)
+    facts = [part.stat() for part in parts_of(place)]
+    sha256 = _sha256(place, tuple((each.st_mtime_ns, each.st_size) for each in facts))
     return spec.model_copy(update={"source": "file", "location": str(place), "sha256": sha256})
 
 
@@ -123,9 +125,9 @@ def _is_here(spec: TeacherSpec, cache: Path) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def _sha256(file: Path, modified: int, size: int) -> str:
-    """Hash of a file that may have gigabytes, computed anew only when the file has changed."""
-    return sha256_file(file)
+def _sha256(file: Path, stamps: tuple[tuple[int, int], ...]) -> str:
+    """Hash of weights that may have gigabytes, computed anew only when times or sizes changed."""
+    return weights_sha256(file)
 
 
 def _read_card(card: Path) -> TeacherSpec:

@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from core.errors import ModelError
-from core.files import sha256_file
 from core.teachers.base import Teacher, build_network
 from core.teachers.beside import Picture, read_beside
 from core.teachers.formats.base import FORMATS, State
+from core.teachers.merging import merged_file
+from core.teachers.shards import is_index, weights_sha256
 from core.teachers.spec import TeacherSpec, not_a_teacher, teacher_file
 from core.tensors import check_header, plain_file, read_tensors
 
@@ -49,12 +50,12 @@ def load_teacher(spec: TeacherSpec, cache: Path) -> Teacher:
         The frozen teacher on the processor.
 
     Raises:
-        ModelError: The file is missing (M20), is not the one described (M21), cannot be read (see
-            `core.tensors`), does not fit the architecture (M23, M31), holds numbers that are not
-            finite (M24) or a student (M32).
+        ModelError: The file or a part of it is missing (M20), is not the one described (M21),
+            cannot be read (see `core.tensors` and `core.teachers.merging`), does not fit the
+            architecture (M23, M31), holds numbers that are not finite (M24) or a student (M32).
     """
     file = teacher_file(spec, cache)
-    sha256 = sha256_file(file)
+    sha256 = weights_sha256(file)
     if spec.sha256 and sha256 != spec.sha256:
         raise ModelError(
             "M21",
@@ -83,9 +84,11 @@ def plain_teacher(file: Path, sha256: str, cache: Path, item: str) -> Path:
     """The teacher's file as safetensors: itself, or a copy in `cache` made once.
 
     Raises:
-        ModelError: It cannot be read (see `core.tensors`), or holds a student (M32).
+        ModelError: It cannot be read (see `core.tensors` and `core.teachers.merging`), or holds a
+            student (M32).
     """
-    plain = plain_file(file, cache / PLAIN / f"{sha256}.safetensors", item)
+    target = cache / PLAIN / f"{sha256}.safetensors"
+    plain = merged_file(file, target) if is_index(file) else plain_file(file, target, item)
     refuse_student(plain, item)
     return plain
 

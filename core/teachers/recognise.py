@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from core.errors import ModelError
-from core.files import sha256_file
 from core.teachers.base import build_network
 from core.teachers.beside import Triple, read_beside, weights_file
 from core.teachers.catalogue import list_teachers
 from core.teachers.checkpoint import MATCHED, match_network, plain_teacher
 from core.teachers.formats.base import FORMATS, Guess, State
+from core.teachers.shards import weights_sha256
 from core.teachers.spec import TeacherSpec
 from core.tensors import read_shapes
 
@@ -35,7 +35,7 @@ class Proposal:
 
     Attributes:
         file: Name of the file, without its folder.
-        sha256: Of the file.
+        sha256: Of the file, or of all parts.
         format: A name in `FORMATS`.
         format_title: The same for people.
         architecture: A timm architecture.
@@ -83,17 +83,17 @@ def recognise(place: Path, cache: Path) -> Proposal:
     """Say what a file is, from its names and shapes alone.
 
     Args:
-        place: A file of weights, or a folder with one.
+        place: A file of weights, the index of several, or a folder with one or the other.
         cache: The folder of the teachers in the workspace.
 
     Raises:
-        ModelError: M20 to M37, the file cannot be read or is a student; M39, no network that
-            Bedside knows has these names.
+        ModelError: M20 to M37, M50 or M51, the file cannot be read or is a student; M39, no
+            network that Bedside knows has these names.
     """
     file = weights_file(place)
     if not file.is_file():
         raise ModelError("M20", "The teacher's file is not there", item=file.name)
-    sha256 = sha256_file(file)
+    sha256 = weights_sha256(file)
     state = read_shapes(plain_teacher(file, sha256, cache, file.name), file.name)
     best: Proposal | None = None
     for name, guess in _candidates(state):

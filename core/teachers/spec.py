@@ -9,6 +9,7 @@ from pydantic import Field
 
 from core.config_base import Settings
 from core.errors import ModelError
+from core.teachers.shards import parts_of
 
 BUNDLED = Path(__file__).resolve().parents[2] / "assets" / "teachers"
 Triple = tuple[float, float, float]
@@ -87,6 +88,7 @@ def teacher_file(spec: TeacherSpec, cache: Path) -> Path:
         )
     if not file.is_file():
         raise ModelError("M20", "The teacher's file is not there", item=spec.name, todo=todo)
+    parts_of(file)  # which says what is missing
     return file
 
 

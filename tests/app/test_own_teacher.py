@@ -46,10 +46,19 @@ def test_what_is_too_large_is_not_kept(incoming: Incoming, monkeypatch: pytest.M
 
 
 def test_only_a_whole_path_of_something_that_is_there(tmp_path: Path) -> None:
-    assert typed_place(f' "{tmp_path}" ') == tmp_path.resolve()
+    assert typed_place(f' "{tmp_path}" ') == tmp_path
     for typed, code in (("teacher.bin", "C41"), ("", "C41"), (str(tmp_path / "x"), "C42")):
         with pytest.raises(ConfigError, match=code):
             typed_place(typed)
+
+
+def test_a_link_keeps_its_name(tmp_path: Path) -> None:
+    """The hub's own folders hold links to files without an ending."""
+    (tmp_path / "blob").write_bytes(b"a")
+    link = tmp_path / "model.safetensors"
+    link.symlink_to(tmp_path / "blob")
+    (tmp_path / "x").mkdir()
+    assert typed_place(str(tmp_path / "x" / ".." / link.name)) == link
 
 
 def test_a_card_names_a_teacher_and_a_bad_card_is_not_passed_over(tmp_path: Path) -> None:
