@@ -1,43 +1,42 @@
-"""What reading a folder with certain settings would give, from the files' names and the table."""
+"""What reading a source with certain settings would give, from the files' names and the table."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from app.text import data as text
 from core.config import DataSettings
 from core.data.columns import Proposal, propose_columns
-from core.data.discover import SKIPPED_NAMES, list_folder
+from core.data.discover import SKIPPED_NAMES
 from core.data.pattern import preview_pattern, suggest_patterns
 from core.data.readers.base import image_suffixes
-from core.data.table_files import find_table, read_table
+from core.data.sources import Source, open_source
+from core.data.table_files import TABLE_ENDINGS, find_table, read_table
 from core.data.tables import Labelling, label_files
 from core.errors import BedsideError, ConfigError, DataError
 
-FRESH_S = 30.0  # a folder is listed again after this time
+FRESH_S = 30.0  # a folder or an archive is listed again after this time
 MOST_CLASSES_NAMED = 8
 MOST_TABLES = 4
 
 
 class Names:
-    """The names in a source folder, kept for a short time.
-
-    Files without an ending are counted as images too: DICOM files often have none.
-    """
+    """The names in a folder or an archive, kept for a short time."""
 
     def __init__(self) -> None:
-        self._kept: tuple[Path, float, list[str]] | None = None
+        self._kept: tuple[Path, float, Source] | None = None
         self._lock = threading.Lock()
 
-    def of(self, root: Path) -> tuple[list[str], list[str]]:
-        """Files that look like images, and tables in the folder itself.
+    def of(self, root: Path) -> Source:
+        """What lies at `root`, by names and sizes alone.
 
         Raises:
-            DataError: I01, the folder is not there.
+            DataError: I01, it is not there; I31 to I36, an archive that is not opened.
         """
         with self._lock:
             if (
@@ -45,56 +44,44 @@ class Names:
                 or self._kept[0] != root
                 or time.monotonic() - self._kept[1] > FRESH_S
             ):
-                listed = [path for path, _, _ in list_folder(root).facts]
-                self._kept = (root, time.monotonic(), listed)
-            names = self._kept[2]
-        endings = image_suffixes() | {""}
-        images = [
-            name
-            for name in names
-            if PurePosixPath(name).suffix.casefold() in endings
-            and not PurePosixPath(name).name.startswith(".")
-            and PurePosixPath(name).name.casefold() not in SKIPPED_NAMES
-        ]
-        tables = [
-            name for name in names if "/" not in name and name.casefold().endswith((".csv", ".tsv"))
-        ]
-        return images, tables
+                self._kept = (root, time.monotonic(), open_source(root))
+            return self._kept[2]
 
 
 def describe(settings: DataSettings, root: Path, names: Names) -> list[str]:
     """Sentences on what these settings would give.
 
     Raises:
-        BedsideError: The folder, the table or the pattern cannot be used.
+        BedsideError: The source, the table or the pattern cannot be used.
     """
-    images, tables = names.of(root)
+    source = names.of(root)
+    images = _images(source)
     if not images:
         return [text.PREVIEW_NO_FILES]
-    try:
-        labelling = label_files(root, images, settings)
-    except DataError as error:
-        if error.code != "L12":  # a column is missing
-            raise
-        told = describe_columns(propose(settings, root, names))
-        proposed = [text.PREVIEW_PROPOSED.format(columns=told)] if told else []
-        return [f"{error.what}. {error.todo}", *proposed]
-    said = [text.PREVIEW_FILES.format(files=len(images)), *_classes(labelling, settings, root)]
-    said += [*_patients(labelling, settings, images), *labelling.notes]
-    if tables:
-        columns = "; ".join(_columns(root / table) for table in tables[:MOST_TABLES])
-        said.append(text.PREVIEW_TABLES.format(tables=columns))
-    return said
+    with source.tables() as place:
+        try:
+            labelling = label_files(source.root, images, settings, place)
+        except DataError as error:
+            if error.code != "L12":  # a column is missing
+                raise
+            told = describe_columns(propose(settings, root, names))
+            proposed = [text.PREVIEW_PROPOSED.format(columns=told)] if told else []
+            return [f"{error.what}. {error.todo}", *proposed]
+        said = [text.PREVIEW_FILES.format(files=len(images)), *_classes(labelling, settings, place)]
+        said += [*_patients(labelling, settings, images), *labelling.notes]
+        columns = [_columns(place(table), table) for table in _tables(source)[:MOST_TABLES]]
+    return said + ([text.PREVIEW_TABLES.format(tables="; ".join(columns))] if columns else [])
 
 
 def propose(settings: DataSettings, root: Path, names: Names) -> Proposal:
-    """Which columns of the table in a folder hold what, as it seems.
+    """Which columns of the table in a folder or an archive hold what, as it seems.
 
     Raises:
-        DataError: The folder or its table cannot be read.
+        DataError: The source or its table cannot be read.
     """
-    images, _ = names.of(root)
-    return propose_columns(read_table(find_table(root.joinpath, settings.table)), images)
+    source = names.of(root)
+    with source.tables() as place:
+        return propose_columns(read_table(find_table(place, settings.table)), _images(source))
 
 
 def describe_columns(found: Proposal) -> str:
@@ -119,9 +106,32 @@ def as_settings(found: Proposal) -> dict[str, Any]:
     return {field: value for field, value in named.items() if value}
 
 
-def _classes(labelling: Labelling, settings: DataSettings, root: Path) -> list[str]:
+def _images(source: Source) -> list[str]:
+    """Files that look like images; those without an ending do too: DICOM files often have none."""
+    endings = image_suffixes() | {""}
+    return [
+        name
+        for name, _, _ in source.listing.facts
+        if PurePosixPath(name).suffix.casefold() in endings
+        and not PurePosixPath(name).name.startswith(".")
+        and PurePosixPath(name).name.casefold() not in SKIPPED_NAMES
+    ]
+
+
+def _tables(source: Source) -> list[str]:
+    """Tables that lie in no folder of the source."""
+    return [
+        name
+        for name, _, _ in source.listing.facts
+        if "/" not in name and name.casefold().endswith(TABLE_ENDINGS)
+    ]
+
+
+def _classes(
+    labelling: Labelling, settings: DataSettings, place: Callable[[str], Path]
+) -> list[str]:
     by_table = settings.labels == "csv" or (
-        settings.labels == "auto" and (root / settings.table).is_file()
+        settings.labels == "auto" and find_table(place, settings.table).is_file()
     )
     origin = text.PREVIEW_FROM_TABLE if by_table else text.PREVIEW_FROM_FOLDERS
     counts = Counter(name for label in labelling.files.values() for name in label.labels)
@@ -174,8 +184,8 @@ def _suggestion(images: list[str]) -> list[str]:
     ]
 
 
-def _columns(table: Path) -> str:
+def _columns(table: Path, name: str) -> str:
     try:
-        return f"{table.name} ({', '.join(read_table(table).columns)})"
+        return f"{name} ({', '.join(read_table(table).columns)})"
     except BedsideError:
-        return table.name
+        return name

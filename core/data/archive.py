@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from core.data.discover import Listing
 from core.data.readers.base import image_suffixes
-from core.data.table_files import TABLE_ENDINGS
+from core.data.table_files import TABLE_ENDINGS, TABLE_LIMIT
 from core.errors import DataError
 from core.files import private_folder, require_free
 
@@ -33,6 +33,7 @@ CHUNK = 2**20
 NESTED = (".zip", ".tar", ".tgz", ".tbz", ".txz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 TAR_MAGIC = b"ustar"
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # an entry is damaged
 
 
 def refuse_tar(path: Path) -> None:
@@ -118,6 +119,30 @@ class Archive:
         finally:
             shutil.rmtree(target, ignore_errors=True)
 
+    def unpack_table(self, name: str, folder: Path) -> Path:
+        """Write one entry into a private folder, cut off just beyond what a table may have.
+
+        Args:
+            name: The entry's name in the archive.
+            folder: Where it is written, under its number.
+
+        Returns:
+            Its path; where there is no such entry, a path without a file.
+
+        Raises:
+            DataError: I32, the entry is damaged.
+        """
+        place = next((place for place, entry in self.entries if entry == name), None)
+        if place is None:
+            return folder / "absent"
+        path = folder / f"{place:06d}{_ending(name)}"
+        try:
+            with zipfile.ZipFile(self.path) as opened, opened.open(name) as entry:
+                path.write_bytes(entry.read(TABLE_LIMIT + 1))
+        except (*UNREADABLE, KeyError, OSError) as error:  # it may have changed since
+            raise _damaged(place + 1) from error
+        return path
+
     def _written(self, target: Path, sizes: dict[str, int]) -> dict[str, Path]:
         places: dict[str, Path] = {}
         with zipfile.ZipFile(self.path) as opened:
@@ -126,7 +151,7 @@ class Archive:
                 path = target / f"{place:06d}{_ending(name)}"
                 try:
                     _write(opened, infos[place], path, sizes[name])
-                except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+                except UNREADABLE as error:
                     raise _damaged(place + 1) from error
                 places[name] = path
         return places

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from core.data.archive import Archive, refuse_tar
@@ -50,6 +52,19 @@ class Source:
             self.root, self._places = temporary, places
             sniff_files(temporary, self.listing, self.path)
             yield
+
+    @contextmanager
+    def tables(self) -> Iterator[Callable[[str], Path]]:
+        """Make the label tables readable, and nothing else: enough to say what they hold.
+
+        Yields:
+            Where a table lies; of an archive, in a copy that is removed afterwards.
+        """
+        if self.archive is None:
+            yield self.path
+            return
+        with tempfile.TemporaryDirectory(prefix="bedside-") as folder:
+            yield partial(self.archive.unpack_table, folder=Path(folder))
 
 
 def open_source(path: Path) -> Source:

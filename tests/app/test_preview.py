@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -24,6 +25,11 @@ def root(tmp_path: Path) -> Path:
     (folder / "SHA256SUMS").touch()
     (folder / ".hidden").touch()
     return folder
+
+
+def zipped(root: Path) -> Path:
+    """The same in an archive."""
+    return Path(shutil.make_archive(str(root), "zip", root))
 
 
 def told(root: Path, **settings: Any) -> str:
@@ -100,3 +106,18 @@ def test_columns_as_they_seem_can_be_used(root: Path) -> None:
     chosen = as_settings(found)
     assert chosen == {"file_column": "name", "label_columns": ("grade",)}
     assert "2 classes from the table" in told(root, labels="csv", table="list.csv", **chosen)
+
+
+@pytest.mark.parametrize("labels", ["auto", "csv"])
+def test_an_archive_is_told_of_like_its_folder(root: Path, labels: Literal["auto", "csv"]) -> None:
+    """Its table too, and which columns it seems to have."""
+    assert told(zipped(root)) == told(root)
+    (root / "list.csv").rename(root / "labels.csv")
+    packed = zipped(root)
+    assert "file: name; label: grade" in told(packed, labels=labels)
+    settings = DataSettings(source=str(packed), labels=labels)
+    chosen = as_settings(propose(settings, packed, Names()))
+    assert chosen == {"file_column": "name", "label_columns": ("grade",)}
+    said = told(packed, labels=labels, **chosen)
+    assert said == told(root, labels=labels, **chosen)
+    assert "2 classes from the table: low (1), high (1)." in said

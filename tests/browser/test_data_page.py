@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -121,17 +122,20 @@ def test_one_press_to_the_demo(empty_app: AppServer, open_page: OpenPage) -> Non
     expect(progress).to_be_hidden()
 
 
+@pytest.mark.parametrize("packed", [False, True])
 def test_a_table_with_other_columns_is_read_by_one_press(
-    empty_app: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path
-) -> None:
+    empty_app: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path,
+    packed: bool,
+) -> None:  # fmt: skip
     folder = write_classes(tmp_path / "named otherwise", 12)
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.png"))
     rows = [
         f"{name},{number % 2},{number // 12},P{number // 2}" for number, name in enumerate(names)
     ]
     (folder / "labels.csv").write_text("\n".join(["name,cyst,mass,person", *rows]))
+    source = shutil.make_archive(str(folder), "zip", folder) if packed else folder
     page = open_page(empty_app)
-    read(page, folder)
+    read(page, source)
     said = page.locator("#import-said .problem")
     expect(said.locator("code")).to_have_text("L12", timeout=60_000)
     expect(said).to_contain_text("file: name; label: cyst, mass; patient: person")

@@ -18,9 +18,12 @@ import pytest
 from PIL import Image
 
 from core.config import DataSettings
+from core.data import archive, table_files
 from core.data.archive import Archive
 from core.data.manifest import read_paths
 from core.data.scan import import_dataset
+from core.data.sources import open_source
+from core.data.table_files import find_table, read_table
 from core.errors import DataError
 from core.types import SilentReporter
 
@@ -176,6 +179,34 @@ def test_a_label_table_in_an_archive(tmp_path: Path, workspace: Path) -> None:
     dataset = import_dataset(settings(path), workspace, SilentReporter())
     assert dataset.classes == ("x", "y")
     assert dataset.usable()["patient_source"].unique().tolist() == ["column"]
+
+
+def test_a_table_is_read_without_unpacking_the_images(tmp_path: Path) -> None:
+    path = packed(
+        tmp_path / "s.zip", ("img/1.png", png(1)), ("labels.tsv", b"file\tlabel\nimg/1.png\tx\n")
+    )
+    source = open_source(path)
+    with source.tables() as place:
+        found = find_table(place, "labels.csv")
+        assert read_table(found).columns == ("file", "label")
+        assert list(found.parent.iterdir()) == [found]
+        assert not find_table(place, "../s.zip").is_file()
+    assert not found.parent.exists()
+    path.write_bytes(path.read_bytes()[:100])
+    with source.tables() as place, pytest.raises(DataError, match="I32"):
+        place("labels.tsv")
+
+
+def test_a_table_too_large_is_not_written_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = packed(tmp_path / "s.zip", ("img/1.png", png(1)), ("labels.csv", b"file,label\n" * 9))
+    for module in (archive, table_files):
+        monkeypatch.setattr(module, "TABLE_LIMIT", 20)
+    with open_source(path).tables() as place:
+        assert place("labels.csv").stat().st_size == 21
+        with pytest.raises(DataError, match="L11"):
+            read_table(place("labels.csv"))
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs modes")
