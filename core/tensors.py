@@ -47,7 +47,7 @@ def read_tensors(file: Path, item: str) -> dict[str, Tensor]:
 
 
 def plain_file(file: Path, target: Path, item: str) -> Path:
-    """The file as safetensors: itself, or what a child made of it.
+    """The file as safetensors: itself if it is one, whatever its name, or what a child made of it.
 
     Args:
         file: Of a user or from the hub.
@@ -59,7 +59,7 @@ def plain_file(file: Path, target: Path, item: str) -> Path:
         ModelError: M22, it is damaged; M28, it holds more than plain tensors; M29, it takes more
             memory or time than is allowed.
     """
-    if file.suffix == ".safetensors":
+    if file.suffix == ".safetensors" or _is_safetensors(file):
         return file
     if not target.is_file():
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -126,6 +126,13 @@ def check_header(file: Path, item: str) -> tuple[dict[str, Any], dict[str, str]]
     if size - 8 - length < end:
         raise _cut_off(item, size, 8 + length + end)
     return header, noted
+
+
+def _is_safetensors(file: Path) -> bool:
+    """Whether a file begins like safetensors; MedImageInsight's does, and is called .pt."""
+    with file.open("rb") as opened:
+        length, brace = int.from_bytes(opened.read(8), "little"), opened.read(1)
+    return length <= LARGEST_HEADER and brace == b"{"
 
 
 def _cut_off(item: str, there: int, needed: int) -> ModelError:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import re
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,15 @@ TARGET = Path(__file__).with_name("reference.json")
 STEP = 7
 WINDOW, NECK = 2, 8
 WHOLE = (1,)
+DAVIT_WIDTHS, DAVIT_DEPTHS, DAVIT_WINDOW, DAVIT_PX = (128,) * 4, (1, 1, 2, 1), 3, 64
+DAVIT_TO_TRANSFORMERS = (
+    (r"^(convs\.\d+)\.proj", r"\1.conv"),
+    (r"(conv\d)\.fn\.dw", r"\1"),
+    (r"\w+_attn\.norm", "norm1"),
+    (r"_attn\.fn", "_attn"),
+    (r"ffn\.norm", "norm2"),
+    (r"ffn\.fn\.net", "ffn"),
+)
 XRV_LAYERS, XRV_GROWTH = (1, 1, 1, 1), 4
 
 
@@ -150,6 +160,21 @@ def _clip() -> tuple[str, Tensor]:
     return "open_clip_torch", as_map(model(picture())[1], 0)
 
 
+def _davit() -> tuple[str, Tensor]:
+    """Florence-2's image encoder, whose layers are MedImageInsight's under other names."""
+    config = importlib.import_module("transformers").Florence2VisionConfig(
+        embed_dim=DAVIT_WIDTHS, depths=DAVIT_DEPTHS, num_heads=(4,) * 4, num_groups=(4,) * 4,
+        window_size=DAVIT_WINDOW,
+    )  # fmt: skip
+    module = importlib.import_module("transformers.models.florence2.modeling_florence2")
+    model = module.Florence2VisionBackbone(config).eval()
+    state = fill(published.davit(DAVIT_WIDTHS, DAVIT_DEPTHS))
+    for old, new in DAVIT_TO_TRANSFORMERS:
+        state = {re.sub(old, new, key): tensor for key, tensor in state.items()}
+    model.load_state_dict({k: v for k, v in state.items() if not k.startswith("norms.")})
+    return "transformers", model(picture(side=DAVIT_PX)).last_hidden_state
+
+
 def _xrv() -> tuple[str, Tensor]:
     models = importlib.import_module("torchxrayvision.models")
     model = models.DenseNet(
@@ -174,7 +199,7 @@ MAKERS = {
     "transformers_vit": _vit, "transformers_dinov2": _dinov2, "transformers_registers": _registers,
     "transformers_siglip": _siglip, "transformers_clip": _transformers_clip,
     "transformers_sam": _transformers_sam, "sam": _sam, "clip": _clip, "xrv": _xrv,
-    "positions": _positions,
+    "davit": _davit, "positions": _positions,
 }  # fmt: skip
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ same network.
 
 from __future__ import annotations
 
+import itertools
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torchvision.models import Inception3
 
 Shapes = dict[str, tuple[int, ...]]
 DENSE_LAYERS = (6, 12, 24, 16)
@@ -373,6 +375,47 @@ def radimagenet_densenet() -> Shapes:
     return {key.replace("features.", "backbone.0."): shape for key, shape in densenet().items()}
 
 
+def radimagenet_inception() -> Shapes:
+    """Lab-Rasool/RadImageNet: the parts of torchvision's Inception v3 numbered."""
+    with torch.device("meta"):
+        body = Inception3(aux_logits=False, init_weights=False)
+    numbers = {name: number for number, (name, _) in enumerate(body.named_children())}
+    named = ((key.partition("."), tensor.shape) for key, tensor in body.state_dict().items())
+    return {
+        f"backbone.{numbers[first]}.{rest}": tuple(shape)
+        for (first, _, rest), shape in named
+        if first != "fc"
+    }
+
+
+def davit(widths: tuple[int, ...], depths: tuple[int, ...] = (1, 1, 9, 1)) -> Shapes:
+    """Microsoft's `DaViT` (davit_v1): MedImageInsight's image encoder."""
+    shapes: Shapes = {}
+    for stage, (wide, depth) in enumerate(zip(widths, depths, strict=True)):
+        into, side, normed = (widths[stage - 1], 3, widths[stage - 1]) if stage else (3, 7, wide)
+        shapes |= conv(f"convs.{stage}.proj", wide, into, side, bias=True)
+        shapes |= norm(f"convs.{stage}.norm", normed)
+        for n, kind in itertools.product(range(depth), ("spatial", "channel")):
+            block = f"blocks.{stage}.{n}.{kind}_block"
+            attention = f"{block}.{'window' if kind == 'spatial' else 'channel'}_attn"
+            shapes |= conv(f"{block}.conv1.fn.dw", wide, 1, 3, bias=True)
+            shapes |= norm(f"{attention}.norm", wide)
+            shapes |= linear(f"{attention}.fn.qkv", 3 * wide, wide)
+            shapes |= linear(f"{attention}.fn.proj", wide, wide)
+            shapes |= conv(f"{block}.conv2.fn.dw", wide, 1, 3, bias=True)
+            shapes |= norm(f"{block}.ffn.norm", wide)
+            shapes |= linear(f"{block}.ffn.fn.net.fc1", 4 * wide, wide)
+            shapes |= linear(f"{block}.ffn.fn.net.fc2", wide, 4 * wide)
+    return shapes | norm("norms", widths[-1])
+
+
+def medimageinsight() -> Shapes:
+    """MedImageInsight: the image encoder beside a tower for texts."""
+    tower = {f"image_encoder.{key}": shape for key, shape in davit((256, 512, 1024, 2048)).items()}
+    texts: Shapes = {"image_projection": (2048, 1024), "lang_projection": (1024, 1024)}
+    return tower | texts | linear("lang_encoder.resblocks.0.attn.out_proj", 1024, 1024)
+
+
 def xrv(layers: tuple[int, ...] = DENSE_LAYERS, growth: int = 32) -> Shapes:
     """Torchxrayvision's `DenseNet`: one channel, 18 findings and their operating points."""
     shapes = densenet(layers, growth, chans=1)
@@ -409,6 +452,7 @@ GIANT = Size(1536, 40, 14, 37, 4096, 24, 0, True)
 OPTIMUS = Size(1536, 40, 14, 16, 4096, 24, 4, True)
 UNI2 = Size(1536, 24, 14, 16, 4096, 24, 8, True)
 VIRCHOW2 = Size(1280, 32, 14, 16, 3416, 16, 4, True)
+EVA_TI = Size(192, 12, 16, 14, 512, 3)
 EVA_S = Size(384, 12, 16, 14, 1024, 6)
 EVA_B = Size(768, 12, 16, 14, 2048, 12)
 GLOBAL = (2, 5, 8, 11)
@@ -442,7 +486,10 @@ REAL = {
     "MedSAM of transformers": Real("sam", lambda: transformers_sam(SAM_B, whole=GLOBAL), 90),
     "RadImageNet ResNet-50": Real("radimagenet", radimagenet_resnet, 23.5),
     "RadImageNet DenseNet-121": Real("radimagenet", radimagenet_densenet, 7),
+    "RadImageNet Inception v3": Real("radimagenet", radimagenet_inception, 21.8),
     "torchxrayvision": Real("xrv", xrv, 7),
+    "MedImageInsight": Real("davit", medimageinsight, 361),
+    "EVA-X-Ti": Real("eva_x", lambda: eva_x(EVA_TI, split=False), 5.5),
     "EVA-X-S": Real("eva_x", lambda: eva_x(EVA_S, split=False), 22),
     "EVA-X-B": Real("eva_x", lambda: eva_x(EVA_B, split=True), 86),
 }

@@ -110,6 +110,17 @@ def test_truncated(tmp_path: Path, state: dict[str, torch.Tensor], name: str) ->
     assert "cut off" in error.what or name.endswith(".pth")
 
 
+def test_safetensors_under_another_name_is_read_as_what_it_is(
+    tmp_path: Path, state: dict[str, torch.Tensor]
+) -> None:
+    """As MedImageInsight's file, which ends in .pt."""
+    file = saved(tmp_path, state).rename(tmp_path / "t.pt")
+    assert load_teacher(spec_for(file), tmp_path).map_shapes()
+    assert not (tmp_path / "plain").exists()
+    file.write_bytes(file.read_bytes()[:-1000])
+    assert "cut off" in refusal(spec_for(file), tmp_path).what
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_whole_network_gives_its_tensors_and_runs_nothing(tmp_path: Path, zipped: bool) -> None:
     """As torchxrayvision publishes its own; before 2020 such a file was no zip archive."""

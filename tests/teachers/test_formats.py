@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
-from torchvision.models import DenseNet
+from torchvision.models import DenseNet, Inception3
 from torchvision.models.resnet import Bottleneck, ResNet
 
 from core.teachers.base import Teacher, build_network
@@ -25,6 +25,10 @@ from core.teachers.formats.names import strip
 from core.teachers.spec import TeacherSpec
 from tests.teachers import published
 from tests.teachers.make_reference import (
+    DAVIT_DEPTHS,
+    DAVIT_PX,
+    DAVIT_WIDTHS,
+    DAVIT_WINDOW,
     NECK,
     WHOLE,
     WINDOW,
@@ -172,6 +176,19 @@ def test_the_image_encoder_of_sam_equals_the_originals(name: str) -> None:
     assert kept(found) == pytest.approx(REFERENCE[name]["kept"], abs=1e-5)
 
 
+def test_the_image_encoder_of_medimageinsight_equals_florences() -> None:
+    fmt, state = FORMATS.get("davit"), fill(published.davit(DAVIT_WIDTHS, DAVIT_DEPTHS))
+    guess = fmt.guess(state)[0]
+    assert guess.architecture == "davit_base_fl"
+    options = {"embed_dims": DAVIT_WIDTHS, "depths": DAVIT_DEPTHS, "num_heads": (4,) * 4,
+               "window_size": DAVIT_WINDOW}  # fmt: skip
+    spec = spec_for(Guess(guess.architecture, options, DAVIT_PX), taps=(3,))
+    network = build_network(spec)
+    fill_network(network, fmt.convert(state, network), "small")
+    found = Teacher(spec, network)(picture(side=DAVIT_PX))[-1]
+    assert kept(found) == pytest.approx(REFERENCE["davit"]["kept"], rel=1e-5, abs=1e-5)
+
+
 def test_torchxrayvision_sees_one_channel_in_its_own_range() -> None:
     fmt, state = FORMATS.get("xrv"), fill(published.xrv(XRV_LAYERS, XRV_GROWTH))
     guess = fmt.guess(state)[0]
@@ -216,6 +233,21 @@ def test_radimagenets_numbered_densenet_equals_torchvisions() -> None:
     fill_network(network, fmt.convert(state, network), "small")
     found = Teacher(spec, network)(picture(side=64))[-1]
     torch.testing.assert_close(found, features(picture(side=64)).relu(), atol=1e-5, rtol=1e-5)
+
+
+@torch.no_grad()
+def test_radimagenets_numbered_inception_equals_torchvisions() -> None:
+    torch.manual_seed(0)
+    original = Inception3(3, aux_logits=False, init_weights=False).eval()
+    body = nn.Sequential(*list(original.children())[:-3])
+    state = {f"backbone.{key}": tensor for key, tensor in body.state_dict().items()}
+    fmt = FORMATS.get("radimagenet")
+    assert fmt.guess(state)[0].architecture == "inception_v3"
+    spec = spec_for(Guess("inception_v3", image_px=96), taps=(4,))
+    network = build_network(spec)
+    fill_network(network, fmt.convert(state, network), "small")
+    found = Teacher(spec, network)(picture(side=96))[-1]
+    torch.testing.assert_close(found, body(picture(side=96)), atol=1e-5, rtol=1e-5)
 
 
 def test_the_decoder_of_an_autoencoder_changes_nothing() -> None:
