@@ -59,7 +59,8 @@ class Archive:
 
     Attributes:
         path: The archive.
-        entries: Files that may be images or tables: place in the archive and their name in it.
+        entries: Files that may be images or tables: place in the archive and their name in it,
+            without the folder that a zipped folder puts around everything.
         ignored: Number of other files.
         facts: Name, size and checksum of every entry.
     """
@@ -90,8 +91,15 @@ class Archive:
         _check_overlap(infos)
         files = [(place, info) for place, info in enumerate(infos) if not info.is_dir()]
         kept = [(place, info.filename) for place, info in files if _wanted(info.filename)]
-        facts = tuple((info.filename, info.file_size, info.CRC) for _, info in files)
-        return cls(path, tuple(kept), len(files) - len(kept), facts)
+        outer = _outer_folder([name for _, name in kept])
+        return cls(
+            path,
+            tuple((place, name.removeprefix(outer)) for place, name in kept),
+            len(files) - len(kept),
+            tuple(
+                (info.filename.removeprefix(outer), info.file_size, info.CRC) for _, info in files
+            ),
+        )
 
     def listing(self) -> Listing:
         """Its files, by name, size and checksum."""
@@ -137,9 +145,10 @@ class Archive:
             return folder / "absent"
         path = folder / f"{place:06d}{_ending(name)}"
         try:
-            with zipfile.ZipFile(self.path) as opened, opened.open(name) as entry:
-                path.write_bytes(entry.read(TABLE_LIMIT + 1))
-        except (*UNREADABLE, KeyError, OSError) as error:  # it may have changed since
+            with zipfile.ZipFile(self.path) as opened:
+                info = opened.infolist()[place]
+                path.write_bytes(opened.open(info).read(TABLE_LIMIT + 1))
+        except (*UNREADABLE, IndexError, OSError) as error:  # it may have changed since
             raise _damaged(place + 1) from error
         return path
 
@@ -166,6 +175,27 @@ def _write(opened: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path, size: int
             if written > size:
                 raise zipfile.BadZipFile("longer than announced")
             target.write(chunk)
+
+
+def _outer_folder(names: Sequence[str]) -> str:
+    """The folder around everything, with its slash, where what it holds is itself in order.
+
+    A system that zips a folder puts that folder around the classes or the table. A folder that
+    holds images alone is a class, and stays.
+    """
+    outer = ""
+    while names:
+        first = names[0][len(outer) :].partition("/")[0] + "/"
+        inside = [name[len(outer) + len(first) :] for name in names]
+        alone = all(name.startswith(outer + first) for name in names)
+        if not alone or not any("/" in name or _is_table(name) for name in inside):
+            break
+        outer += first
+    return outer
+
+
+def _is_table(name: str) -> bool:
+    return name.casefold().endswith(TABLE_ENDINGS)
 
 
 def _wanted(name: str) -> bool:

@@ -181,6 +181,28 @@ def test_a_label_table_in_an_archive(tmp_path: Path, workspace: Path) -> None:
     assert dataset.usable()["patient_source"].unique().tolist() == ["column"]
 
 
+@pytest.mark.parametrize("outer", ["Export/", "Export/2024/"])
+def test_the_folder_around_everything_is_no_class(
+    tmp_path: Path, workspace: Path, outer: str
+) -> None:
+    """What a system makes of a folder that is zipped: the folder stands before every name."""
+    classes = packed(
+        tmp_path / "classes.zip",
+        (f"{outer}sick/1.png", png(1)), (f"{outer}well/2.png", png(2)), ("__MACOSX/._1.png", b""),
+    )  # fmt: skip
+    dataset = import_dataset(settings(classes), workspace, SilentReporter())
+    assert dataset.classes == ("sick", "well")
+    assert set(read_paths(dataset.folder).values()) == {"sick/1.png", "well/2.png"}
+    table = packed(
+        tmp_path / "table.zip",
+        (f"{outer}1.png", png(1)), (f"{outer}2.png", png(2)),
+        (f"{outer}labels.csv", b"file,label\n1.png,x\n2.png,y\n"),
+    )  # fmt: skip
+    assert import_dataset(settings(table), workspace, SilentReporter()).classes == ("x", "y")
+    plain = packed(tmp_path / "plain.zip", ("sick/1.png", png(1)), ("sick/2.png", png(2)))
+    assert import_dataset(settings(plain), workspace, SilentReporter()).classes == ("sick",)
+
+
 def test_a_table_is_read_without_unpacking_the_images(tmp_path: Path) -> None:
     path = packed(
         tmp_path / "s.zip", ("img/1.png", png(1)), ("labels.tsv", b"file\tlabel\nimg/1.png\tx\n")
