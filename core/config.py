@@ -124,7 +124,7 @@ class TeacherSettings(Settings):
     """Which frozen network teaches, and how many views of each image it is asked about."""
 
     name: str = Field(
-        "bedside-r10", description="A catalogue entry, or the path of a teacher's file."
+        "bedside-s10", description="A catalogue entry, or the path of a teacher's file."
     )
     # with 4 the student soon knows every view by heart: on BUSI validation AUROC .73, with 16 .83
     views: int = Field(

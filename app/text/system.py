@@ -18,8 +18,14 @@ PROCESSES: Final = {
 BUNDLED: Final = (
     {"name": "Bedside", "what": "This program", "licence": "Apache-2.0", "file": "LICENSE"},
     {
+        "name": "Bedside S10",
+        "what": "The teacher that comes with it; trained on made pictures alone",
+        "licence": "Apache-2.0",
+        "file": "assets/teachers/bedside-s10.json",
+    },
+    {
         "name": "Bedside R10",
-        "what": "The teacher that comes with it; trained on images under CC BY 4.0 and MIT, which "
+        "what": "A second teacher; trained on images under CC BY 4.0 and MIT, which "
         "its card names",
         "licence": "Apache-2.0",
         "file": "assets/teachers/bedside-r10.json",

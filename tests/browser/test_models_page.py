@@ -203,7 +203,7 @@ def test_teachers_are_compared_and_the_map_opens_an_image(
     expect(page.locator("#worth-progress")).to_be_visible()
     rows = page.locator("#worth-table tbody tr")
     expect(page.locator("#worth-progress")).to_be_hidden(timeout=120_000)
-    expect(rows).to_have_count(2)  # those at hand: the bundled one and the user's
+    expect(rows).to_have_count(3)  # those at hand: the two that come with Bedside, the user's own
     found = [
         float(text) for text in page.locator("#worth-table td:nth-child(3) b").all_inner_texts()
     ]
@@ -215,7 +215,8 @@ def test_teachers_are_compared_and_the_map_opens_an_image(
 
     before = project_of(own_app).config.teacher.name
     expect(page.locator("#worth-table tr.mine")).to_have_attribute("data-id", before)
-    page.locator("#worth-table").get_by_role("button", name=re.compile("^Choose")).click()
+    other = page.locator("#worth-table tr[data-id=bedside-r10]")
+    other.get_by_role("button", name=re.compile("^Choose")).click()
     expect(page.locator("#worth-table tr.mine")).to_have_attribute("data-id", "bedside-r10")
     expect(card(page, "teachers", "bedside-r10")).to_have_class(re.compile("picked"))
     assert project_of(own_app).config.teacher.name == "bedside-r10"

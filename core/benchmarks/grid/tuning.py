@@ -27,15 +27,15 @@ CONSTANT: dict[str, Any] = {"hybrid": {"end": 1.0}, "agreement": {"end": 1.0}}
 FIGURE = "whole_validation_auroc"
 SOFT = CONSTANT | {"temperature": 4.0}
 TRIED: dict[str, tuple[str, dict[str, Any]]] = {
-    "the teacher's probe": (PROBE, {}),
     "student_only": ("student_only", {}),
     "kd": ("kd", {}),
     "rd, the papers' schedules": ("rd", {}),
     "rd, weights constant": ("rd", CONSTANT),
-    "rd, weights constant, CKA 4": ("rd", CONSTANT | {"cka": 4.0}),
     "rd, weights constant, temperature 4": ("rd", SOFT),
     "rd, weights constant, temperature 4, detached": ("rd", SOFT | {"detach_hybrid": True}),
     "rd, weights constant, temperature 4, CKA 4": ("rd", SOFT | {"cka": 4.0}),
+    "rd, weights constant, CKA 4": ("rd", CONSTANT | {"cka": 4.0}),
+    "the teacher's probe": (PROBE, {}),
 }
 
 
