@@ -17,13 +17,13 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from core.data.augment import apply_views, clean_view, draw_views
 from core.data.cache import PixelCache
 from core.files import private_folder, read_json, require_free, write_json
 from core.teachers.base import Teacher
 from core.teachers.room import Shape, bytes_per_image, kept_shapes, store_key
+from core.tensors import shrink_map
 from core.types import Reporter, Stopped
 
 BATCH = 32
@@ -250,7 +250,7 @@ def _record(home: Path, done: dict[str, int]) -> None:
 def _shrink(features: Tensor, grid: tuple[int, int]) -> Tensor:
     height, width = features.shape[-2:]
     target = (min(height, grid[0]), min(width, grid[1]))
-    return features if target == (height, width) else F.adaptive_avg_pool2d(features, target)
+    return features if target == (height, width) else shrink_map(features, target)
 
 
 def _append(file: Path, features: Tensor, at: int) -> None:

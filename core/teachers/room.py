@@ -10,6 +10,7 @@ from core.files import sha256_json
 from core.teachers.spec import TeacherSpec
 
 RESERVE = 2_000_000_000  # bytes of disk that a store leaves free
+VERSION = 2  # of how features are computed; raise it when they change
 BYTES = 2  # of one number in bfloat16
 # of a teacher: nothing computed asks it
 UNIMPORTANT = {
@@ -41,7 +42,9 @@ def store_key(
         choices: Seed of the views, kind of views, taps, grids.
     """
     described = spec.model_dump(mode="json", exclude=UNIMPORTANT)
-    return sha256_json([described, data_sha256, list(train), list(validation), list(choices)])[:16]
+    return sha256_json(
+        [VERSION, described, data_sha256, list(train), list(validation), list(choices)]
+    )[:16]
 
 
 def kept_shapes(maps: Sequence[Shape], grids: Sequence[tuple[int, int]]) -> list[Shape]:

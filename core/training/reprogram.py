@@ -5,6 +5,8 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from core.tensors import shrink_map
+
 NARROWING = 4  # the 3x3 convolution runs on a quarter of the channels (He et al. 2016)
 
 
@@ -30,7 +32,7 @@ def match_grid(features: Tensor, grid: tuple[int, int]) -> Tensor:
     if (height, width) == grid:
         return features
     if height >= grid[0] and width >= grid[1]:
-        return F.adaptive_avg_pool2d(features, grid)
+        return shrink_map(features, grid)
     return F.interpolate(features, grid, mode="bilinear", align_corners=False)
 
 

@@ -241,7 +241,7 @@ def test_teachers_are_compared_and_the_map_opens_an_image(
 
     page.reload()
     ready(page)
-    expect(rows).to_have_count(1)  # the user's file lies elsewhere and is chosen no more
+    expect(rows).to_have_count(2)  # the user's file lies elsewhere and is chosen no more
     page.set_viewport_size({"width": 900, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 900
 

@@ -128,7 +128,9 @@ def test_the_task_probes_what_is_at_hand_and_stops_when_asked(
     folder = probes_folder(workspace, seen.data_sha256, seen.train)
     assert not read_probes(folder, {"own": find_teacher(str(file))}, workspace).teachers
     done = TASKS.get("probe")(_context(project, workspace, ListReporter()))
-    assert done == {"teachers": 2}  # the bundled one and the user's; those of the hub are not here
+    assert done == {
+        "teachers": 3
+    }  # the two bundled ones and the user's; those of the hub are not here
 
 
 def _project(images: Path, teacher: Path, workspace: Path) -> Project:

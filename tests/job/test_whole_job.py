@@ -189,10 +189,11 @@ def test_a_licence_with_conditions_is_accepted_before_its_teacher_teaches(
     write_json(teacher.with_suffix(".json"), {"spec": spec})
     file = tmp_path / "request.json"
     file.write_text(tiny_config(desk.images, teacher, epochs=1).to_json())
+    before = set((desk.workspace / "runs").glob("*/checkpoints/*"))
     said = desk.call("run", file, code=1)
     assert "[M38]" in said
     assert "was not accepted. Research alone" in " ".join(said.split())
-    assert not list((desk.workspace / "runs").glob("*/checkpoints/*"))
+    assert set((desk.workspace / "runs").glob("*/checkpoints/*")) == before
     desk.call("accept", teacher, "--yes")
     run = desk.run(desk.json("run", file)["run"])
     day = read_json(run.path / "teacher.json")["licence_accepted"]

@@ -21,6 +21,7 @@ from core.teachers.features import (
     store_bytes,
 )
 from core.teachers.room import plan_views
+from core.tensors import shrink_map
 from core.types import SplitName, Stopped
 from tests.tiny import ListReporter, tiny_config, tiny_dataset, write_images, write_tiny_teacher
 
@@ -67,7 +68,7 @@ def test_too_little_memory_asks_the_teacher_about_fewer(
     made: tuple[Teacher, PixelCache, FeatureRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case 55: and then again about no more than that."""
-    teacher, real = made[0], made[0]._look
+    teacher, real = made[0], made[0].look
     images = torch.rand(9, 1, 64, 64, generator=torch.Generator().manual_seed(0))
     expected = teacher(images)
     asked: list[int] = []
@@ -78,7 +79,7 @@ def test_too_little_memory_asks_the_teacher_about_fewer(
             raise torch.OutOfMemoryError
         return real(part)
 
-    monkeypatch.setattr(teacher, "_look", look)
+    monkeypatch.setattr(teacher, "look", look)
     monkeypatch.setattr(teacher, "_at_once", 32)
     most = 2
     for maps in (teacher(images), teacher(images)):
@@ -155,3 +156,15 @@ def test_the_disk_decides_how_many_views(
     assert plan_views(per_view, clean, 4, reserve + clean + 10 * per_view) == 4
     assert plan_views(per_view, clean, 4, reserve + clean + 2 * per_view) == 2
     assert plan_views(per_view, clean, 4, reserve) == 0
+
+
+@pytest.mark.parametrize(("size", "grid"), [(5, 4), (7, 4), (14, 7), (4, 1), (9, 9)])
+def test_a_shrunken_map_has_the_same_mean(size: int, grid: int) -> None:
+    """So a probe fitted to stored maps may be asked about whole ones."""
+    features = torch.rand(2, 3, size, size, dtype=torch.float64)
+    small = shrink_map(features, (grid, grid))
+    assert small.shape == (2, 3, grid, grid)
+    torch.testing.assert_close(small.mean((2, 3)), features.mean((2, 3)))
+    if size % grid == 0:
+        pooled = torch.nn.functional.adaptive_avg_pool2d(features, (grid, grid))
+        torch.testing.assert_close(small, pooled)
