@@ -130,7 +130,7 @@ def test_the_task_probes_what_is_at_hand_and_stops_when_asked(
     done = TASKS.get("probe")(_context(project, workspace, ListReporter()))
     assert done == {
         "teachers": 3
-    }  # the two bundled ones and the user's; those of the hub are not here
+    }  # the two bundled ones and the user's, none of the hub's
 
 
 def _project(images: Path, teacher: Path, workspace: Path) -> Project:
