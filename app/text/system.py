@@ -25,8 +25,7 @@ BUNDLED: Final = (
     },
     {
         "name": "Bedside R10",
-        "what": "A second teacher; trained on images under CC BY 4.0 and MIT, which "
-        "its card names",
+        "what": "A second teacher; trained on images under CC BY 4.0 and MIT, which its card names",
         "licence": "Apache-2.0",
         "file": "assets/teachers/bedside-r10.json",
     },

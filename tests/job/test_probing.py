@@ -128,9 +128,7 @@ def test_the_task_probes_what_is_at_hand_and_stops_when_asked(
     folder = probes_folder(workspace, seen.data_sha256, seen.train)
     assert not read_probes(folder, {"own": find_teacher(str(file))}, workspace).teachers
     done = TASKS.get("probe")(_context(project, workspace, ListReporter()))
-    assert done == {
-        "teachers": 3
-    }  # the two bundled ones and the user's, none of the hub's
+    assert done == {"teachers": 3}  # the two bundled ones and the user's, none of the hub's
 
 
 def _project(images: Path, teacher: Path, workspace: Path) -> Project:
