@@ -110,14 +110,13 @@ def _convert(source: Path, target: Path) -> tuple[str, str, str] | None:
 
     _limit_memory(MEMORY + 2 * source.stat().st_size)
     try:
-        loaded = _load(source)
+        tensors = _tensors(_load(source))
     except pickle.UnpicklingError:
         return NOT_PLAIN
     except MemoryError:
         return TOO_MUCH
     except Exception:  # a child's outermost frame: torch raises whatever it likes on bad bytes
         return DAMAGED
-    tensors = _tensors(loaded)
     if not tensors:
         return ("M22", "The file holds no named tensors", "Choose the file with the weights.")
     save_file({name: tensor.detach().clone() for name, tensor in tensors.items()}, target)
@@ -141,10 +140,7 @@ def _load(source: Path) -> Any:
         except pickle.UnpicklingError:
             if zipfile.is_zipfile(source):
                 raise
-    try:
-        return read_older(source)
-    except (ValueError, EOFError, KeyError) as error:
-        raise pickle.UnpicklingError("no whole network either") from error
+    return read_older(source)
 
 
 def _tensors(loaded: Any) -> dict[str, Any]:

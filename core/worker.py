@@ -79,11 +79,10 @@ class Job:
         self._cost(config, dataset, teacher)
         self._take_over()
         session = self._session(config, dataset, teacher)
-        teacher = session.teacher
         student = session.train()
         self._probe(session)
         self._align(session)
-        self._export(config, dataset, student, teacher)
+        self._export(session, student)
         self._assess()
 
     @property
@@ -238,16 +237,14 @@ class Job:
         self.writer.phase("align", "Comparing teacher and student stage by stage")
         write_json(self.run.alignment, align_stages(session, session.teacher))
 
-    def _export(
-        self, config: RunConfig, dataset: Dataset, student: Student, teacher: Teacher | None
-    ) -> None:
-        from core.data.cache import PixelCache
+    def _export(self, session: Session, student: Student) -> None:
         from core.inference.export import export_student, model_card
 
         self.writer.phase("export", "Writing the student as safetensors and ONNX, comparing both")
+        dataset = session.dataset
         rows = dataset.part(SplitName.VALIDATION)["row"].to_numpy()[:16]
-        card = model_card(config, dataset, teacher, self.run.id)
-        export_student(student, card, self.run.export, PixelCache(dataset.folder).images(rows))
+        card = model_card(session.config, dataset, session.teacher, self.run.id)
+        export_student(student, card, self.run.export, session.cache.images(rows))
 
     def _assess(self) -> None:
         """The figures and the report; the run also puts itself beside those of other methods."""

@@ -19,7 +19,7 @@ BUNDLED: Final = (
     {"name": "Bedside", "what": "This program", "licence": "Apache-2.0", "file": "LICENSE"},
     {
         "name": "Bedside S10",
-        "what": "The teacher that comes with it; trained on made pictures alone",
+        "what": "The teacher that comes with it; trained on computer-made pictures alone",
         "licence": "Apache-2.0",
         "file": "assets/teachers/bedside-s10.json",
     },

@@ -108,7 +108,7 @@ class Speed:
             also ``full``), what was chosen for the ``device``, and ``config_sha256``; besides
             ``teacher``, ``image_px``, ``batch``, ``epochs``, ``views`` and ``repeats``.
         """
-        return _measure_all(reporter, scale, {}, lambda pairs: None)
+        return _measure_all(reporter, scale, {}, lambda result: None)
 
     def resume(
         self, reporter: Reporter, folders: Sequence[Path], rows: Path, *, scale: bool = False

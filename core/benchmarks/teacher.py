@@ -63,7 +63,7 @@ class Candidate:
 
 
 class TeacherWorth:
-    """AUROC of the probe of every teacher that ships or was trained here, and of random weights."""
+    """AUROC of the probe of every teacher that ships or is kept here, and of random weights."""
 
     def measure(
         self, reporter: Reporter, folders: Sequence[Path], *, scale: bool = False
@@ -102,7 +102,7 @@ class TeacherWorth:
 
 
 def _candidates() -> list[Candidate]:
-    """The default teacher, the others that ship, those trained here, and random weights."""
+    """The default teacher, others that ship, those kept in the workspace, and random weights."""
     folder = workspace_folder() / "teachers"
     first = find_teacher(TeacherSettings().name)
     others = [spec for spec in list_teachers() if spec.source == "bundled" and spec != first]

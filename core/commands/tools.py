@@ -122,7 +122,12 @@ def pretrain(
     to: Annotated[Path | None, typer.Option(help="Where the teacher is written.")] = None,
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 24,
     batch: Annotated[int, typer.Option(min=4, help="Images per step.")] = 192,
-    scenes: Annotated[int, typer.Option(min=0, help="Made pictures in every step, too.")] = 0,
+    scenes: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Computer-made pictures of tissue and lesions in every step, too."
+        ),
+    ] = 0,
     threads: Annotated[int, typer.Option(min=0, help="Processor threads; 0 for all.")] = 0,
     json_file: JsonFile = None,
 ) -> None:

@@ -33,7 +33,8 @@ CHUNK = 2**20
 NESTED = (".zip", ".tar", ".tgz", ".tbz", ".txz", ".gz", ".bz2", ".xz", ".7z", ".rar")
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 TAR_MAGIC = b"ustar"
-UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)  # an entry is damaged
+# of an entry that is damaged, or packed in a way that Python does not know
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError)
 
 
 def refuse_tar(path: Path) -> None:
@@ -145,9 +146,11 @@ class Archive:
             return folder / "absent"
         path = folder / f"{place:06d}{_ending(name)}"
         try:
-            with zipfile.ZipFile(self.path) as opened:
-                info = opened.infolist()[place]
-                path.write_bytes(opened.open(info).read(TABLE_LIMIT + 1))
+            with (
+                zipfile.ZipFile(self.path) as opened,
+                opened.open(opened.infolist()[place]) as entry,
+            ):
+                path.write_bytes(entry.read(TABLE_LIMIT + 1))
         except (*UNREADABLE, IndexError, OSError) as error:  # it may have changed since
             raise _damaged(place + 1) from error
         return path

@@ -89,7 +89,7 @@ def pretrain(
     resume = folder / f"{settings.name}.resume.pt"
     identity = sha256_json([settings.model_dump(), [found.dataset.sha256 for found in lessons]])
     first, clock = _restore(resume, pupil, optimiser, identity)
-    reporter.phase("pretrain", f"Training {settings.title}")
+    reporter.phase("pretrain", f"Training {settings.title} in {pupil.steps:,} steps")
     pupil.train()
     for step in range(first, pupil.steps):
         if reporter.stop_requested():

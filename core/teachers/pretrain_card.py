@@ -24,7 +24,6 @@ SCENE_LOSSES = (
     "of where lesions and borders are"
 )
 OPTIMISER = "AdamW, weight decay 0.05, 5 % warm-up, cosine, bfloat16 autocast"
-MAKER_SHA256 = sha256_file(Path(scenes.__file__))
 SIMCLR = "SimCLR: Chen et al. 2020, arXiv 2002.05709"
 MADE = "Domain randomisation: Tobin et al. 2017, arXiv 1703.06907; SynthSeg: Billot et al. 2023"
 
@@ -88,13 +87,14 @@ def write_teacher(
         for lesson, frame in zip(lessons, frames, strict=True)
     ]
     losses = [IMAGE_LOSSES] * bool(lessons) + [SCENE_LOSSES] * bool(made)
-    recipe = {"views": VIEWS, "losses": "; ".join(losses), "optimiser": OPTIMISER}
+    recipe = {"losses": "; ".join(losses), "optimiser": OPTIMISER}
+    maker = Path(scenes.__file__)
     card = {
         "spec": spec.model_dump(mode="json"),
         "data": data,
-        "made_pictures": {"count": made, "by": "core/teachers/scenes.py", "sha256": MAKER_SHA256},
+        "made_pictures": {"count": made, "by": maker.name, "sha256": sha256_file(maker)},
         "images_listed_in": f"{settings.name}.images.csv",
-        "recipe": settings.model_dump(mode="json") | recipe,
+        "recipe": settings.model_dump(mode="json") | ({"views": VIEWS} if lessons else {}) | recipe,
         "compute": compute | {"threads": torch.get_num_threads()},
     }
     write_json(folder / f"{settings.name}.json", card)
@@ -104,6 +104,8 @@ def write_teacher(
 def _about(images: int, made: int) -> str:
     """One sentence on what it learned from."""
     if not images:
-        return f"Trained by Bedside on {made:,} made pictures; no patient's image was used."
-    more = f" and {made:,} made pictures" if made else ""
+        return (
+            f"Trained by Bedside on {made:,} computer-made pictures; no patient's image was used."
+        )
+    more = f" and {made:,} computer-made pictures" if made else ""
     return f"Trained by Bedside on {images:,} medical images{more}; small and quick."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import torch
@@ -17,6 +16,7 @@ from core.objectives.base import task_loss
 from core.teachers.base import Teacher
 from core.teachers.lora import adapter_parameters, merged, save_adapter, with_adapter
 from core.training.batches import TrainingBatches, class_weights
+from core.training.handlers import learning_rate
 from core.types import Reporter, SplitName, Stopped
 
 WARM_UP = 0.05  # share of the steps
@@ -74,9 +74,7 @@ class _Fit:
         self.head = nn.Linear(width, len(dataset.classes)).to(device)
         self.parameters = [*adapter_parameters(self.teacher), *self.head.parameters()]
         self.optimiser = torch.optim.AdamW(self.parameters, lr=method.lora_rate, weight_decay=0.0)
-        self.batches = TrainingBatches(
-            dataset, cache, train, teacher.spec.image_px, None, device, None
-        )
+        self.batches = TrainingBatches(dataset, cache, train, teacher.spec.image_px, None, device)
         self.epochs, self.rate = method.lora_epochs, method.lora_rate
         self.task = dataset.task
         weights = class_weights(dataset.part(SplitName.TRAIN), dataset, train.balance)
@@ -96,10 +94,8 @@ class _Fit:
         return self.teacher
 
     def _step(self, step: int, steps: int) -> None:
-        rise = min(1.0, (step + 1) / max(1.0, WARM_UP * steps))
-        fall = 0.5 * (1 + math.cos(math.pi * step / steps))
         for group in self.optimiser.param_groups:
-            group["lr"] = self.rate * rise * fall
+            group["lr"] = learning_rate(step, steps, self.rate, WARM_UP)
         batch = self.batches.batch(step).to(self.teacher.mean.device)
         logits = self.head(self.teacher.look(batch.images)[-1].mean((2, 3)))
         loss = task_loss(logits, batch.targets, self.task, self.class_weights)

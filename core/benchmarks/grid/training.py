@@ -100,10 +100,10 @@ class Bench:
         if online:
             write_json(places.views, 0)
         session = prepare(config, dataset, self.data.cache, self.teacher, places, SilentReporter())
-        if not online or session.request is None:
+        if not online or session.request is None or session.teacher is None:
             return session
         request = replace(session.request, views=config.train.epochs)
-        features = OnlineFeatures(self.teacher, self.data.cache, request)
+        features = OnlineFeatures(session.teacher, self.data.cache, request)
         return replace(session, request=request, features=features)
 
     def _train(self, session: Session, reporter: Reporter) -> tuple[Scores, Row]:
