@@ -38,6 +38,11 @@ def start_import(observer: Observer, project: Project, *, decoded: bool = False)
     return task.id
 
 
+def form_key(project: Project | None) -> str:
+    """Names the settings that a form shows: a project's as they are now; empty without one."""
+    return f"{project.id}-{project.config.sha256[:16]}" if project else ""
+
+
 def describe_state(observer: Observer, findings: Findings) -> dict[str, Any]:
     """Everything the page shows but the pictures."""
     project = observer.projects.current()
@@ -55,6 +60,7 @@ def describe_state(observer: Observer, findings: Findings) -> dict[str, Any]:
         return state
     state["project"] = {
         "id": project.id,
+        "form": form_key(project),
         "title": project.title,
         "imported": project.is_imported,
         "synthetic": project.config.data.source == DEMO,

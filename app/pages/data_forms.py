@@ -13,7 +13,7 @@ from app.errors import as_facts, guarded, problem_html
 from app.forms import Form
 from app.observe import Observer
 from app.preview import Names, describe
-from app.source import start_import
+from app.source import form_key, start_import
 from app.text import data as text
 from core.config import DataSettings, RunConfig
 from core.errors import BedsideError, RunError
@@ -29,6 +29,8 @@ PICTURES = (
 SPLIT = ("split.validation", "split.test", "split.seed", "split.origin", "split.file")
 BLANK = RunConfig(data=DataSettings(source=DEMO))  # what forms show before a project is open
 CHANGED = "(failed) => window.dispatchEvent(new CustomEvent('bedside:changed', {detail: failed}))"
+FILLED = """(key) => { document.getElementById('page').dataset.form = key;
+  window.dispatchEvent(new Event('bedside:filled')); }"""
 QUIET: dict[str, Any] = {
     "queue": False,
     "show_progress": "hidden",
@@ -101,13 +103,15 @@ class DataForms:
         """Tie the components to their handlers."""
         settings = [component for form in self._settings for component in form.components]
         filled = [self._token, self._path, *self._split.components, *settings]
-        gr.on(None, self._fill, None, filled, **QUIET)
-        self._on([self._read.click, self._path.submit], "source", self._open, [self._path], filled)
-        self._on([self._demo.click], "source", self._open_demo, [], filled)
+        for trigger in (None, [self._refill.click]):  # when the page opens, and when data.js asks
+            gr.on(trigger, self._fill, None, filled, **QUIET).then(
+                None, self._token, None, js=FILLED, **QUIET
+            )
+        self._on([self._read.click, self._path.submit], "source", self._open, [self._path])
+        self._on([self._demo.click], "source", self._open_demo, [])
         parts = [self._token, *self._split.components]
         self._on([self._divide.click], "divide", self._redivide, parts)
         self._on([self._apply.click], "settings", self._reread, [self._token, *settings])
-        self._refill.click(self._fill, None, filled, **QUIET)
         told = [self._token, *settings]
         self._opened(self._describe, told, self._preview, **QUIET)
         # a change is told when the forms are filled, too; typing would not tell of what is pasted
@@ -121,9 +125,8 @@ class DataForms:
         key: str,
         handler: Callable[..., None],
         inputs: list[Any],
-        filled: list[Any] | None = None,
     ) -> None:
-        """Call `handler`, keep its problem on the page, tell the scripts, fill the forms anew."""
+        """Call `handler`, keep its problem on the page, tell the scripts."""
         panel = self._problems[key]
 
         @guarded(problem_html)
@@ -131,14 +134,7 @@ class DataForms:
             handler(*values)
             return ""
 
-        def fill(problem: str) -> list[Any]:
-            return [gr.skip()] * len(filled or ()) if problem else self._fill()
-
-        told = gr.on(triggers, called, inputs, panel, **QUIET).then(
-            None, panel, None, js=CHANGED, **QUIET
-        )
-        if filled:
-            told.then(fill, panel, filled, **QUIET)
+        gr.on(triggers, called, inputs, panel, **QUIET).then(None, panel, None, js=CHANGED, **QUIET)
 
     def _fill(self) -> list[Any]:
         """What the forms show of the project that is open."""
@@ -146,7 +142,7 @@ class DataForms:
         config = project.config if project else BLANK
         path = config.data.source if project and config.data.source != DEMO else ""
         settings = [value for form in self._settings for value in form.values(config)]
-        return [project.id if project else "", path, *self._split.values(config), *settings]
+        return [form_key(project), path, *self._split.values(config), *settings]
 
     def _open(self, path: str) -> None:
         folder = source_folder(str(path or ""), self._observer.workspace)
@@ -178,12 +174,13 @@ class DataForms:
         """The project whose settings the page shows, if it may be changed now.
 
         Raises:
-            RunError: R53, another one is open by now, or none; R51, its images are being read.
+            RunError: R53, none is open, or another, or its settings have changed; R51, its images
+                are being read.
         """
         project = self._observer.projects.current()
         if project is None:
             raise RunError("R53", text.NO_PROJECT, todo=text.NO_PROJECT_TODO)
-        if project.id != token:
+        if form_key(project) != token:
             raise RunError("R53", text.CHANGED_ELSEWHERE, todo=text.CHANGED_ELSEWHERE_TODO)
         require_idle(self._observer.workspace, project)
         return project
@@ -198,7 +195,7 @@ class DataForms:
     def _describe(self, token: str, *values: Any) -> str:
         """What the settings would give, before anything is read."""
         project = self._observer.projects.current()
-        if project is None or project.id != token:
+        if project is None or form_key(project) != token:
             return ""
         try:
             config = self._settled(values, project.config)

@@ -21,7 +21,7 @@ const TEXT = {
 };
 const listeners = new Set();
 let known = null;                 // what /api/data/state said last
-let filled = null;                // the project whose settings stand in the forms
+let refilling = null;             // the settings that the forms were last asked to show
 let seen = '';                    // what of the live state it belongs to
 let asking = null, again = false;
 
@@ -52,17 +52,25 @@ async function ask() {
     wish('task', known.task?.live ? known.task.id : null);
     stage(known);
     for (const listener of listeners) listener(known);
-    refill(known.project?.id ?? '');
+    refill();
   } catch (error) {
     if (error.facts) seen = '';   // a refusal: look again with the next second
   }
 }
 
-/** Have Gradio fill its forms when another project was opened, here or in another tab. */
-function refill(project) {
-  if (filled !== null && filled !== project) document.getElementById('refill')?.click();
-  filled = project;
+/** Have Gradio fill its forms when they show other settings than the project's, as after a change in
+ *  another tab. Until then nobody can type into them: it would be overwritten. */
+function refill() {
+  if (!known) return;
+  const shown = document.getElementById('page').dataset.form, wanted = known.project?.form ?? '';
+  for (const form of document.querySelectorAll('#divide, #settings')) form.inert = shown !== wanted;
+  if (shown === wanted) refilling = null;
+  else if (shown !== undefined && refilling !== wanted) {
+    refilling = wanted;
+    document.getElementById('refill').click();
+  }
 }
+addEventListener('bedside:filled', refill);
 
 /** What data.css shows: an empty page, a first reading, a project. */
 function stage(state) {

@@ -63,7 +63,7 @@ SETTINGS_CHOICES: Final = {
     ),
 }
 SETTINGS_BUTTON: Final = "Read again with these settings"
-CHANGED_ELSEWHERE: Final = "Another project has been opened in another window"
+CHANGED_ELSEWHERE: Final = "The project or its settings were changed in another window"
 CHANGED_ELSEWHERE_TODO: Final = "Reload this page; nothing has been changed."
 NO_PROJECT: Final = "There is no project open"
 NO_PROJECT_TODO: Final = "Choose a folder with images first."
