@@ -75,7 +75,7 @@ jobs without a browser:
   teacher FILE               say what a teacher's file is, and take it in (--accept)
   accept TEACHER             accept the conditions of its licence, once
   pretrain FOLDER...         train a teacher on folders of images
-  bench {speed,teacher,import,interface}   measure, as a table
+  bench {speed,accuracy,teacher,import,interface}   measure, as a table
   check                      versions, devices, disk, and whether anything would leave the machine
   test [pytest arguments]    run Bedside's own tests
   wheels DIR                 fill DIR with all packages, for a computer without a network

@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ from typing import Any
 
 from core.errors import SystemError_
 
+PRIVATE = 0o700  # mode of folders
 REPLACE_TRIES = 10  # Windows refuses to replace a file that a reader holds open
 
 
@@ -32,9 +34,9 @@ def atomic_path(target: Path, *, private: bool = False) -> Iterator[Path]:
     Raises:
         SystemError_: The disk is full or the folder cannot be written.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         if private:
             os.close(os.open(temporary, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600))
         yield temporary
@@ -126,10 +128,22 @@ def sha256_json(content: Any) -> str:
 
 
 def private_folder(folder: Path) -> Path:
-    """Make `folder` (and parents) and close it to other users of the machine (mode 0700)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    if os.name != "nt":
-        folder.chmod(0o700)
+    """Make `folder` (and parents) and close it to other users of the machine (mode 0700).
+
+    Raises:
+        SystemError_: E08, it cannot be made, or is another user's.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if os.name != "nt" and stat.S_IMODE(folder.stat().st_mode) != PRIVATE:
+            folder.chmod(PRIVATE)
+    except OSError as error:
+        raise SystemError_(
+            "E08",
+            f"A folder of the workspace cannot be made or closed to others ({error.strerror})",
+            item=folder.name,
+            todo="Set BEDSIDE_WORKSPACE to a folder of your own on a disk that can be written.",
+        ) from error
     return folder
 
 

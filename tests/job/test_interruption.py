@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -100,6 +104,50 @@ def test_truncated_newest_checkpoint_is_said_and_survived(
     newest.write_bytes(newest.read_bytes()[:-500])
     said = desk.call("resume", run.id)
     assert "is damaged" in said
+    found = weights(run)
+    assert all(torch.equal(found[key], whole[key]) for key in whole)
+
+
+@contextmanager
+def read_only(folder: Path) -> Iterator[None]:
+    """For root by a mount, as permissions do not bind it."""
+    if os.geteuid() != 0:
+        folder.chmod(0o500)
+        try:
+            yield
+        finally:
+            folder.chmod(0o700)
+        return
+    for options in (["--bind"], ["-o", "remount,bind,ro"]):
+        if subprocess.run(["mount", *options, folder, folder], check=False).returncode:
+            subprocess.run(["umount", folder], check=False)
+            pytest.skip("root cannot make a folder read-only here")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a read-only folder is a file's property there")
+def test_read_only_it_is_said_before_anything_is_computed(
+    desk: Desk, whole: dict[str, torch.Tensor]
+) -> None:
+    """Case 54."""
+    run = start(desk)
+    wait_until(run, lambda events: any(e["type"] == "checkpoint" for e in events))
+    desk.call("stop", run.id)
+    wait_until(run, lambda events: events[-1]["type"] == "stopped")
+    before = {file: file.stat().st_mtime_ns for file in run.path.rglob("*")}
+    with read_only(run.path):
+        said = desk.call("resume", run.id, code=1)
+        assert re.search(r"\[(E0\d|R08)\] ", said), said
+        assert "Traceback" not in said
+    assert {file: file.stat().st_mtime_ns for file in run.path.rglob("*")} == before
+    with read_only(desk.workspace / "runs"):
+        said = desk.call("run", desk.config(epochs=EPOCHS), code=1)
+        assert "[E01] A run could not be created" in said
+        assert run.id in desk.call("runs")  # reading goes on
+    desk.call("resume", run.id)
     found = weights(run)
     assert all(torch.equal(found[key], whole[key]) for key in whole)
 
