@@ -74,6 +74,10 @@ def make_router(observer: Observer) -> APIRouter:
     def use_columns(name: str) -> Response:
         return answer({"task": _change(name, "data", **as_settings(_proposal(name)))})
 
+    @router.post("/api/data/project/{name}/unlabelled")
+    def unlabelled(name: str) -> Response:
+        return answer({"task": _change(name, "data", labels="none")})
+
     @router.post("/api/data/project/{name}/anew")
     def anew(name: str) -> Response:
         return answer({"task": _change(name, "split", origin="new", file="")})

@@ -9,7 +9,7 @@ const TEXT = {
   demo: 'Drawn by Bedside on this computer; no patient is shown.', dropped: 'Dropped files, kept in Bedside’s workspace on this computer.',
   stopped: 'Reading was stopped. What was read is kept for the next time, and nothing at the source was changed.',
   interrupted: 'Reading ended unexpectedly: its process was ended, or the computer was switched off. What was read is kept, and nothing at the source was changed.',
-  columns: 'The columns look like this:', columnsFree: 'Others can be named under “How the images are read” below.', useColumns: 'Read with these columns',
+  columns: 'The columns look like this:', columnsFree: 'Others can be named under “How the images are read” below.', useColumns: 'Read with these columns', lookOnly: 'Look at them without labels',
   created: 'Reading has not begun.', again: 'Read again', goOn: 'Go on reading',
   recent: 'Recent projects', open: 'Open', here: 'open now', never: 'not read yet',
   drop: 'or drop a folder or a zip archive here',
@@ -160,7 +160,10 @@ function mountProject(element) {
       : null;
     const shown = task?.live || starting ? null : state.problem ? problem(state.problem, state.look?.leaks ? null : readAgain) : notice;
     said.replaceChildren(...[shown].filter(Boolean));
-    if (shown && state.problem?.code === 'L12') propose(shown, `/api/data/project/${project.id}/columns`);
+    const path = `/api/data/project/${project.id}`;
+    if (shown && state.problem?.code === 'L12') propose(shown, `${path}/columns`);
+    if (shown && state.problem?.code === 'L17') shown.lastChild.before(
+      el('button', {type: 'button', class: 'small', id: 'look-only', onclick: () => act(`${path}/unlabelled`)}, TEXT.lookOnly), ' ');
   }
   /** Below a table whose columns have other names: which they seem to be, and one press to use them. */
   async function propose(shown, path) {

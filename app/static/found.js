@@ -43,7 +43,7 @@ function balance(found, split, live) {
   return el('section', {class: 'card', id: 'balance'},
     el('h2', {}, TEXT.balance),
     el('p', {id: 'split-sentence'}, split?.sentence ?? (live ? TEXT.dividing : TEXT.undivided)),
-    el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': TEXT.balance}, el('table', {class: 'plain-table balance'},
+    !rows.length ? null : el('div', {class: 'scroll', tabindex: '0', role: 'region', 'aria-label': TEXT.balance}, el('table', {class: 'plain-table balance'},
       el('thead', {}, el('tr', {}, ...head.map((name, place) => el('th', {scope: 'col', class: place > 1 ? 'num' : ''}, name)))),
       el('tbody', {}, ...rows))),
     found.divided ? el('p', {class: 'legend small-print'}, ...TEXT.parts.map((name, place) => el('span', {}, el('i', {class: `part part-${place}`, 'aria-hidden': 'true'}), name)),

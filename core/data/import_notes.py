@@ -24,18 +24,18 @@ def _patients(usable: pd.DataFrame, conflicts: int) -> Iterator[str]:
     if alone:
         each = "each" if usable["patient"].is_unique else "each file"
         yield (
-            f"No patient is named for {alone} of {len(usable)} images; {each} counts as a patient "
-            "of its own, so images of one patient may stand on both sides of the split."
+            f"No patient is named for {alone:,} of {len(usable):,} images; {each} counts as a "
+            "patient of its own, so images of one patient may stand on both sides of the split."
         )
     if studies:
         yield (
-            f"No patient is named for {studies} of {len(usable)} images; each examination counts "
-            "as a patient of its own."
+            f"No patient is named for {studies:,} of {len(usable):,} images; each examination "
+            "counts as a patient of its own."
         )
     if conflicts:
         yield (
-            f"The table and the header name different patients for {conflicts} images; the header "
-            "is used."
+            f"The table and the header name different patients for {conflicts:,} images; the "
+            "header is used."
         )
 
 
@@ -44,10 +44,10 @@ def frame_notes(usable: pd.DataFrame) -> Iterator[str]:
     several = usable[(usable["frames"] > 1)]
     files = several.drop_duplicates("sha256")
     if len(files):
-        words = "1 file holds" if len(files) == 1 else f"{len(files)} files hold"
+        words = "1 file holds" if len(files) == 1 else f"{len(files):,} files hold"
         yield (
-            f"{words} several pictures ({int(files['frames'].sum())} together); "
-            f"{len(several)} of them are used. All, the middle one or every n-th can be chosen."
+            f"{words} several pictures ({int(files['frames'].sum()):,} together); "
+            f"{len(several):,} of them are used. All, the middle one or every n-th can be chosen."
         )
 
 
@@ -55,15 +55,15 @@ def _privacy(usable: pd.DataFrame) -> Iterator[str]:
     marks = usable["burned_in"].value_counts()
     if marks.get("yes"):
         yield (
-            f"{int(marks['yes'])} images say that text is burned into them, perhaps a name: look "
+            f"{int(marks['yes']):,} images say that text is burned into them, perhaps a name: look "
             "at them before anything leaves this machine."
         )
     if marks.get("possible"):
         yield (
-            f"{int(marks['possible'])} images are of a kind that often carries burned-in text "
+            f"{int(marks['possible']):,} images are of a kind that often carries burned-in text "
             "(ultrasound, screen captures, scanned film), perhaps a name: look at some of them "
             "before anything leaves this machine."
         )
     overlays = int((usable["overlays"] > 0).sum())
     if overlays:
-        yield f"{overlays} images carry overlays (drawings or text), which are left out."
+        yield f"{overlays:,} images carry overlays (drawings or text), which are left out."

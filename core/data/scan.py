@@ -287,10 +287,12 @@ def _nothing_usable(images: pd.DataFrame) -> DataError:
         return DataError("I03", what + "It holds no image", todo=todo)
     counts = images.groupby(["code", "reason"]).size().sort_values(ascending=False)
     code, reason = counts.index[0]
-    todo = "Choose another folder, or mend what is named."
     if code == "L01":
-        todo = (
-            "Put the images into one folder for each class, or a table labels.csv beside them; of "
-            "DICOM files a header field can be the label, too."
+        return DataError(
+            "L17",
+            "The images have no labels: most lie in no class folder, and there is no table",
+            todo="Put the images into one folder for each class, or a table labels.csv beside "
+            "them; of DICOM files a header field can be the label, too.",
         )
+    todo = "Choose another folder, or mend what is named."
     return DataError("I03", f"{what}Most frequent reason: [{code}] {reason}", todo=todo)

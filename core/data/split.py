@@ -75,10 +75,17 @@ def split_images(images: pd.DataFrame, task: Task, settings: SplitSettings) -> S
     Raises:
         SplitError: T01 a single class, T02 a class with fewer than three patients, T03 a class
             missing in a part, T04 a patient or like pictures in two parts of a given division,
-            T07 to T09 a saved division that cannot be used.
+            T14 no labels, T07 to T09 a saved division that cannot be used.
     """
     usable = images[images["code"] == ""].sort_values("image").reset_index(drop=True)
     present = _presence(usable, task)
+    if not present:
+        raise SplitError(
+            "T14",
+            "The images have no labels, so a student cannot be trained with them",
+            todo="They can be looked at. To train, say where their labels are: a folder for each "
+            "class, a table, or a DICOM tag.",
+        )
     if len(present) < 2:
         raise SplitError(
             "T01", "All usable images carry the same label", todo="Add images of another class."
@@ -280,7 +287,7 @@ def _sentence(
     patients = usable["patient"]
     places = np.array(parts)
     words = ", ".join(
-        f"{int((places == part).sum())} images of {patients[places == part].nunique()} patients "
+        f"{(places == part).sum():,} images of {patients[places == part].nunique():,} patients "
         f"for {purpose}"
         for part, purpose in PURPOSES
     )

@@ -145,6 +145,22 @@ def test_a_table_with_other_columns_is_read_by_one_press(
     assert (fact(page, "Findings"), fact(page, "Patients")) == ("2", "12")
 
 
+def test_images_without_labels_can_be_looked_at_and_no_more(
+    empty_app: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path
+) -> None:
+    page = open_page(empty_app)
+    read(page, write_classes(tmp_path / "plain", classes=(".",)))
+    said = page.locator("#import-said .problem")
+    expect(said.locator("code")).to_have_text("L17", timeout=60_000)
+    page.locator("#look-only").click()
+    expect(said.locator("code")).to_have_text("T14", timeout=60_000)
+    assert fact(page, "Images") == "8"
+    expect(page.locator("#balance table")).to_have_count(0)
+    expect(page.locator("#grid img").first).to_be_visible()
+    expect(page.locator("#next")).to_have_count(0)
+    assert_accessible(page)
+
+
 def test_from_a_path_to_the_next_step(
     desk: AppServer, open_page: OpenPage, assert_accessible: Check, tmp_path: Path
 ) -> None:
