@@ -32,6 +32,7 @@ HERE = Path(__file__).resolve().parent
 FONTS = HERE.parent / "assets" / "fonts"
 HEAD = """
 <link rel="icon" href="/ws/static/icon.svg" type="image/svg+xml">
+<link rel="stylesheet" href="/ws/static/narrow.css">
 <script>
   const dark = /(^|; )bedside-theme=dark/.test(document.cookie);
   const light = /(^|; )bedside-theme=light/.test(document.cookie);

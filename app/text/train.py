@@ -53,7 +53,7 @@ ALREADY: Final = (
 
 def passes(number: int) -> str:
     """``60 passes``."""
-    return "1 pass" if number == 1 else f"{number:,} passes".replace(",", "\u202f")
+    return "1 pass" if number == 1 else f"{number:,} passes"
 
 
 def about(seconds: float) -> str:
@@ -96,7 +96,7 @@ def plan(config: RunConfig, images: int, seconds: float | None, *, own: bool) ->
     """What Start will do, in one sentence or two."""
     words = [f"{'Your own settings: ' if own else ''}{passes(config.train.epochs)}"]
     if images:
-        words.append(f"over about {images:,} training images".replace(",", "\u202f"))
+        words.append(f"over about {images:,} training images")
     if config.method.name != "student_only":
         views = "one view" if config.teacher.views == 1 else f"{config.teacher.views} views"
         words.append(f"with the teacher's answer to {views} of each")

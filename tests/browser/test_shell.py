@@ -22,3 +22,17 @@ def test_every_page_stands_in_its_frame(
     expect(page.locator(".rail .notice")).to_have_text(NOTICE)
     expect(page.locator("#chip-project")).to_contain_text("Tiny lesions")
     assert_accessible(page)
+
+
+def test_on_a_narrow_screen_the_frame_leaves_room(
+    app: AppServer, open_page: Callable[..., Page], assert_accessible: Callable[[Page], None]
+) -> None:
+    page = open_page(app, "/train", viewport={"width": 900, "height": 800})
+    rail = page.locator(".rail")
+    expect(rail).to_have_css("width", "84px")
+    for always in (rail.locator(".notice"), page.locator("#chip-project, #chip-device")):
+        for place in always.all():
+            expect(place).to_be_visible()
+    expect(page.locator("#page")).to_have_css("margin-left", "84px")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 900
+    assert_accessible(page)
