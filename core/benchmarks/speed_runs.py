@@ -121,8 +121,9 @@ def reckon(seconds: Seconds, teacher: TeacherPass) -> dict[str, float]:
 def run_in_full(bench: Bench, student: str, reporter: Reporter) -> dict[str, float]:
     """Seconds of a real run of `EPOCHS` epochs with a store of `VIEWS` views, and of the ideal."""
     reporter.phase("bench", f"A whole run of {student}")
-    place = replace(bench, folder=bench.folder / "full")
-    (place.folder / student).mkdir(parents=True, exist_ok=True)
+    # of its own: another student's run would leave it the stored features
+    place = replace(bench, folder=bench.folder / f"full {student}")
+    (place.folder / student).mkdir(parents=True)
     measured = (bench.folder / f"{student}.json").read_bytes()
     (place.folder / f"{student}.json").write_bytes(measured)
     pictures = bare_pictures(bench)
