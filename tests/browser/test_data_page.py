@@ -185,7 +185,7 @@ def test_from_a_path_to_the_next_step(
 
     page.get_by_role("button", name="Divide the patients differently").click()
     expect(page.locator("#divide")).not_to_have_attribute("inert", "")  # filled
-    page.wait_for_timeout(2000)  # Gradio builds what a fold holds when it is opened
+    page.wait_for_timeout(2000)  # an opened fold sets its values once more
     page.locator("#set-split-test input").fill("0.6")
     page.locator("#redivide").click()
     expect(page.locator("#divide-problem code")).to_have_text("C01")
@@ -301,7 +301,7 @@ def test_another_tab_and_recent_projects(
     # and the forms follow: what is changed now belongs to the project that is shown
     second.get_by_role("button", name="Divide the patients differently").click()
     expect(second.locator("#divide")).not_to_have_attribute("inert", "")  # filled
-    second.wait_for_timeout(2000)  # Gradio builds what a fold holds when it is opened
+    second.wait_for_timeout(2000)  # an opened fold sets its values once more
     second.locator("#set-split-seed input").fill("3")
     second.locator("#redivide").click()
     expect(first.locator("#split-sentence")).to_contain_text("seed 3", timeout=60_000)
