@@ -24,6 +24,7 @@ DEMO_SIDE = 128
 FEWEST_STEPS, MOST_STEPS = 600, 6000
 FEWEST_PASSES, MOST_PASSES = 2, 300
 FEW_IMAGES = 128  # training images
+MOST_LOOKS, MOST_VIEWS = 6000, 64  # of the teacher, where that is more than the usual views
 DEMO_REASON = "The demo's own, tried so that it takes minutes and its figures can be repeated."
 
 
@@ -67,7 +68,7 @@ def choose_settings(config: RunConfig, images: int = 0, device: str = "cpu") -> 
     passes, why_passes = _passes(images, batch)
     rate, why_rate = _rate(config.student)
     warmup, why_warmup = _warmup(config.student)
-    views, why_views = _views(passes)
+    views, why_views = _views(images, passes)
     reasons = [
         Reason("method.name", "rd", _why_method(images, device)),
         Reason("student.image_px", config.student.image_px, _why_side(config)),
@@ -200,11 +201,12 @@ def _warmup(student: StudentSettings) -> tuple[float, str]:
     return 0.05, "A gentle start over the first twentieth of the steps."
 
 
-def _views(passes: int) -> tuple[int, str]:
+def _views(images: int, passes: int) -> tuple[int, str]:
     usual: int = RunConfig.model_fields["teacher"].default.views
-    if passes < usual:
+    many = max(usual, min(MOST_VIEWS, MOST_LOOKS // images)) if images else usual
+    if passes < many:
         return passes, "One version of each image for every pass; more would never be shown."
-    return usual, WHY_VIEWS
+    return many, WHY_VIEWS
 
 
 def _why_method(images: int, device: str) -> str:
@@ -240,6 +242,7 @@ WHY_PATIENCE = (
     "Ends when validation has not improved for so many passes, though not before 60 % of them."
 )
 WHY_VIEWS = (
-    "The teacher sees so many versions of each image: with 4 a student learned them by heart "
-    "(validation AUROC 0.73 on breast ultrasound, with 16 it was 0.83)."
+    "The teacher sees so many versions of each image, and the student no others: a student shown "
+    "16 of each of 60 to 93 images learned them by heart (validation AUROC 0.03 lower than with "
+    "new ones in each pass). More take the teacher's time."
 )

@@ -14,12 +14,19 @@ from typing import Any
 import pandas as pd
 
 from core.config import RunConfig
-from core.errors import BedsideError
 from core.files import read_json
 from core.measures import Measures, teacher_key
 from core.objectives.methods import find_method, stages_in_use, teacher_taps
 from core.projects import Project
-from core.teachers.room import bytes_per_image, kept_shapes, plan_views, store_key
+from core.teachers.room import (
+    bytes_per_image,
+    find_store,
+    kept_shapes,
+    plan_views,
+    store_key,
+    store_name,
+    stored_progress,
+)
 from core.teachers.spec import TeacherSpec
 from core.types import SplitName
 
@@ -123,7 +130,8 @@ def estimate(
     views, kept = 0, False
     if method.needs_teacher:
         per_image, store = _store(config, images, student, teacher, spec)
-        done = _progress(workspace / "features" / store)
+        home, _ = find_store(workspace / "features", store, config.teacher.views)
+        done = stored_progress(home)
         held = per_image * (done["views"] * train + done["clean"])
         views = plan_views(
             per_image * train, per_image * validation, config.teacher.views, free + held
@@ -149,14 +157,6 @@ def _store(
     grids = [(int(high), int(wide)) for high, wide in (student["grids"][stage] for stage in stages)]
     maps = [(int(deep), int(high), int(wide)) for deep, high, wide in teacher["maps"]]
     kept = kept_shapes([maps[tap] for tap in taps], grids)
-    choices = [config.train.seed, config.train.augment, taps, grids]
+    choices = [config.train.seed, config.train.augment]
     key = store_key(spec, images.data_sha256, images.train, images.validation, choices)
-    return bytes_per_image(kept), key
-
-
-def _progress(store: Path) -> dict[str, int]:
-    try:
-        found = read_json(store / "progress.json")
-        return {"clean": int(found["clean"]), "views": int(found["views"])}
-    except (OSError, ValueError, KeyError, TypeError, BedsideError):
-        return {"clean": 0, "views": 0}
+    return bytes_per_image(kept), store_name(key, taps, grids)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from core.choosing import choose_settings
+from core.choosing import MOST_VIEWS, choose_settings
 from core.config import RunConfig
 
 OWN = "own"  # effort that is no preset's
-MOST_VIEWS = 64
 CHOSEN = ("batch", "learning_rate", "warmup")  # follow the images and the student, in every preset
 
 
@@ -68,8 +67,7 @@ def with_preset(config: RunConfig, name: str, images: int = 0) -> RunConfig:
     """
     preset, usual = PRESETS[name], choose_settings(config, images).config
     epochs = max(1, round(usual.train.epochs * preset.epochs))
-    most = RunConfig.model_fields["teacher"].default.views
-    views = max(1, min(MOST_VIEWS, epochs, round(most * preset.views)))
+    views = max(1, min(MOST_VIEWS, epochs, round(usual.teacher.views * preset.views)))
     patience = usual.train.patience if preset.patience is None else preset.patience
     chosen = {field: getattr(usual.train, field) for field in CHOSEN}
     train = config.train.model_copy(update={"epochs": epochs, "patience": patience, **chosen})

@@ -47,6 +47,7 @@ const TEXT = {
     'loss/kd': 'student against the teacher’s probe',
     'loss/dist': 'ranking of classes and images',
     'loss/hint': 'error in predicting the teacher’s features',
+    'loss/guidance': 'error in predicting the teacher’s features, stage by stage',
     'loss/sp': 'which images look alike',
     'loss/rkd_distance': 'distances between images',
     'loss/rkd_angle': 'angles between images',
@@ -57,7 +58,8 @@ const CHARTS = {
   auroc: {curves: ['validation/auroc'], low: 0.4, high: 1.005},
   cka: {curves: ['cka/teacher', 'cka/reprogrammed'], low: 0, high: 1.005},
   loss: {curves: ['loss', 'loss/task', 'loss/hybrid', 'loss/agreement', 'loss/cka', 'validation/loss',
-    'loss/kd', 'loss/dist', 'loss/hint', 'loss/sp', 'loss/rkd_distance', 'loss/rkd_angle'], low: 0, high: null},
+    'loss/kd', 'loss/dist', 'loss/hint', 'loss/guidance', 'loss/sp', 'loss/rkd_distance',
+    'loss/rkd_angle'], low: 0, high: null},
 };
 
 /** The charts as one element; `.draw(shown)` redraws them in place, and zoom stays. */

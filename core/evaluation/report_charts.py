@@ -26,6 +26,7 @@ LOSSES = {
     "loss/kd": "student against the teacher's probe",
     "loss/dist": "ranking of classes and images by the teacher's probe",
     "loss/hint": "error in predicting the teacher's features",
+    "loss/guidance": "error in predicting the teacher's features, stage by stage",
     "loss/sp": "which images look alike",
     "loss/rkd_distance": "distances between images",
     "loss/rkd_angle": "angles between images",

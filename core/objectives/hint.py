@@ -1,4 +1,4 @@
-"""Hint: the student's map, regressed, against the teacher's.
+"""Hint and guidance: the student's map, regressed, against the teacher's.
 
 FitNets, Romero et al. 2015, arXiv 1412.6550.
 """
@@ -35,4 +35,17 @@ class Hint:
         return settings.hint
 
 
+class Guidance(Hint):
+    """The same at every stage, strong at first and gone later: FitNets' two phases made one.
+
+    DRD as published has no such term. It leads a student that starts from nothing to features worth
+    having, and then leaves it to the labels.
+    """
+
+    def weight(self, settings: MethodSettings, progress: float) -> float:
+        """Falls linearly."""
+        return settings.guidance.at(progress)
+
+
 OBJECTIVES.register("hint", __name__)(Hint())
+OBJECTIVES.register("guidance", __name__)(Guidance())

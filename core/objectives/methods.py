@@ -65,10 +65,11 @@ METHODS = {
     ),
     "drd": Method(
         "Deep Reprogramming Distillation",
-        "As Reprogramming Distillation, at every stage of the student; slower.",
-        ("task", "hybrid", "agreement", "cka"),
+        "As Reprogramming Distillation, at every stage of the student, which at first also learns "
+        "to predict the teacher's features there; slower.",
+        ("task", "hybrid", "agreement", "cka", "guidance"),
         "all",
-        ("hybrid",),
+        ("hybrid", "regressed"),
     ),
     "student_only": Method(
         "Student only",

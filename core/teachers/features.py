@@ -9,6 +9,7 @@ two runs that differ only in the student or the losses share it.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -22,7 +23,15 @@ from core.data.augment import apply_views, clean_view, draw_views
 from core.data.cache import PixelCache
 from core.files import private_folder, read_json, require_free, write_json
 from core.teachers.base import Teacher
-from core.teachers.room import Shape, bytes_per_image, kept_shapes, store_key
+from core.teachers.room import (
+    Shape,
+    bytes_per_image,
+    find_store,
+    kept_shapes,
+    store_key,
+    store_name,
+    stored_progress,
+)
 from core.tensors import shrink_map
 from core.types import Reporter, Stopped
 
@@ -55,14 +64,15 @@ class FeatureRequest:
     grids: tuple[tuple[int, int], ...]
 
     def key(self, teacher: Teacher) -> str:
-        """Folder name of the store: a hash of everything that determines its content."""
-        return store_key(
+        """Folder name of the store: everything that determines its content."""
+        key = store_key(
             teacher.spec,
             self.data_sha256,
             self.train["image"].tolist(),
             self.validation["image"].tolist(),
-            [self.seed, self.augment, self.taps, self.grids],
+            [self.seed, self.augment],
         )
+        return store_name(key, self.taps, self.grids)
 
 
 class Features(Protocol):
@@ -78,16 +88,19 @@ class Features(Protocol):
 
 
 class StoredFeatures:
-    """Features read from disk; made by `build_store`."""
+    """Features read from disk; made by `build_store`.
 
-    def __init__(self, folder: Path, views: int) -> None:
+    Args:
+        folder: The store.
+        views: How many are used of those it holds.
+        places: Which of its maps are used.
+    """
+
+    def __init__(self, folder: Path, views: int, places: Sequence[int]) -> None:
         facts = read_json(folder / "store.json")
         self.views = views
         self._train, self._clean = (
-            [
-                _open(folder / f"{name}-{place}.bin", shape)
-                for place, shape in enumerate(facts[name])
-            ]
+            [_open(folder / f"{name}-{place}.bin", facts[name][place]) for place in places]
             for name in ("train", "clean")
         )
 
@@ -166,7 +179,7 @@ def build_store(
     folder: Path,
     reporter: Reporter,
 ) -> StoredFeatures:
-    """Compute what is missing of a store and open it.
+    """Compute what is missing of a store and open it; nothing, where a larger one holds it all.
 
     Views are added one by one; an interrupted or a smaller store is continued, never redone.
 
@@ -182,9 +195,12 @@ def build_store(
         Stopped: The reporter asked to stop; what is done stays.
     """
     per_view, clean = store_bytes(teacher, request)
-    home = private_folder(folder / request.key(teacher))
-    progress = home / "progress.json"
-    done = read_json(progress) if progress.exists() else {"clean": 0, "views": 0, "images": 0}
+    name = request.key(teacher)
+    home, places = find_store(folder, name, request.views)
+    if home.name != name:
+        return StoredFeatures(home, request.views, places)
+    private_folder(home)
+    done = stored_progress(home)
     missing = max(0, request.views - done["views"])
     if missing or done["clean"] < len(request.validation):
         require_free(home, missing * per_view + clean, "The store of teacher features")
@@ -220,7 +236,7 @@ def build_store(
         "clean": [[len(request.validation), *shape] for shape in shapes],
     }
     write_json(home / "store.json", facts)
-    return StoredFeatures(home, request.views)
+    return StoredFeatures(home, request.views, places)
 
 
 def _about(teacher: Teacher, request: FeatureRequest) -> dict[str, object]:

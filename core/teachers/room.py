@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from core.files import sha256_json
+from core.errors import BedsideError
+from core.files import read_json, sha256_json
 from core.teachers.spec import TeacherSpec
 
 RESERVE = 2_000_000_000  # bytes of disk that a store leaves free
@@ -32,19 +34,54 @@ def store_key(
     validation: Sequence[str],
     choices: Sequence[Any],
 ) -> str:
-    """Folder name of a store: a hash of everything that determines its content.
+    """A hash of what determines the content of a store, besides the maps it holds.
 
     Args:
         spec: The teacher, with the hash of its file.
         data_sha256: Hash of the data set.
         train: Ids of the training images, in the order of their positions.
         validation: Ids of the validation images.
-        choices: Seed of the views, kind of views, taps, grids.
+        choices: Seed and kind of the views.
     """
     described = spec.model_dump(mode="json", exclude=UNIMPORTANT)
     return sha256_json(
         [VERSION, described, data_sha256, list(train), list(validation), list(choices)]
     )[:16]
+
+
+def store_name(key: str, taps: Sequence[int], grids: Sequence[tuple[int, int]]) -> str:
+    """Folder name of a store of maps: its key, then the tap and grid of each map."""
+    maps = [f"{tap}-{high}x{wide}" for tap, (high, wide) in zip(taps, grids, strict=True)]
+    return f"{key}.{'_'.join(maps)}"
+
+
+def find_store(folder: Path, name: str, views: int) -> tuple[Path, list[int]]:
+    """Where the maps of a store are: in itself, or among those of a larger one that is complete.
+
+    Args:
+        folder: Folder of all stores.
+        name: From `store_name`.
+        views: How many views are wanted.
+
+    Returns:
+        Folder of the store, and for each map wanted its place there.
+    """
+    key, _, own = name.partition(".")
+    wanted = own.split("_")
+    for home in sorted(folder.glob(f"{key}.*")):
+        there = home.name.partition(".")[2].split("_")
+        if set(wanted) <= set(there) and stored_progress(home)["views"] >= views:
+            return home, [there.index(each) for each in wanted]
+    return folder / name, list(range(len(wanted)))
+
+
+def stored_progress(store: Path) -> dict[str, int]:
+    """How many clean images, whole views, and images of the next view a store holds."""
+    try:
+        found = read_json(store / "progress.json")
+        return {name: int(found[name]) for name in ("clean", "views", "images")}
+    except (OSError, ValueError, KeyError, TypeError, BedsideError):
+        return {"clean": 0, "views": 0, "images": 0}
 
 
 def kept_shapes(maps: Sequence[Shape], grids: Sequence[tuple[int, int]]) -> list[Shape]:

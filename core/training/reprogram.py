@@ -60,7 +60,11 @@ class ResidualReprogram(Reprogram):
 
 
 class ProjectorReprogram(Reprogram):
-    """Three convolutions, as in DRD: 1x1 to the student's channels, 3x3, 1x1."""
+    """Three convolutions, as in DRD: 1x1 to the student's channels, 3x3, 1x1.
+
+    They run on the smaller of the two grids: a student's early stages are finer than any teacher's
+    map, and what is interpolated holds nothing that was not there before.
+    """
 
     def __init__(self, teacher: int, student: int, grid: tuple[int, int], positive: bool) -> None:
         super().__init__(teacher, student, grid, positive)
@@ -71,8 +75,9 @@ class ProjectorReprogram(Reprogram):
 
     def forward(self, features: Tensor) -> Tensor:
         """``[B, C_t, h, w]`` of the teacher to ``[B, C_s, H, W]`` of the student."""
-        mapped: Tensor = self.end(self.mix(match_grid(self.reduce(features), self.grid)))
-        return mapped
+        height, width = (min(pair) for pair in zip(features.shape[-2:], self.grid, strict=True))
+        mapped = self.mix(match_grid(self.reduce(features), (height, width)))
+        return match_grid(self.end(mapped), self.grid)
 
 
 def convolution(inputs: int, outputs: int, size: int) -> nn.Sequential:

@@ -18,6 +18,8 @@ from core.benchmarks.grid.plan import (
     PROBE,
     SETS,
     TEACHERS,
+    TEST_SEEDS,
+    TUNING_SEEDS,
     Cell,
     Run,
     core_grid,
@@ -34,7 +36,7 @@ from core.types import SilentReporter, SplitName
 from tests.tiny import write_images, write_tiny_teacher
 
 CELL = Cell("tiny", 0.5, "bedside-r10", student="resnet10t", image_px=32, steps=2, views=2)
-TUNING, TEST = 0, 5
+TUNING, TEST = TUNING_SEEDS[0], TEST_SEEDS[0]
 
 
 @pytest.fixture(name="images")
@@ -145,7 +147,7 @@ def test_probabilities_survive_packing_near_both_ends() -> None:
 
 def test_the_core_grid_gives_whole_comparisons_early() -> None:
     runs = list(core_grid(SETS))
-    methods = [run.method for run in runs if run.cell == runs[0].cell and run.seed == 5]
+    methods = [run.method for run in runs if run.cell == runs[0].cell and run.seed == TEST]
     assert [run.method for run in runs[: len(methods)]] == methods
     assert methods[-1] == PROBE
     assert [run.cell for run in runs[:: 5 * len(methods)]] == [

@@ -87,6 +87,21 @@ def test_hint_is_the_squared_error_in_units_of_the_teacher() -> None:
     assert value("hint", made) == pytest.approx(expected)
 
 
+def test_guidance_is_the_hint_of_every_stage_until_half_of_the_steps() -> None:
+    one = outputs()
+    two = StepOutputs(
+        **vars(one)
+        | {
+            "teacher": [one.teacher[0], one.teacher[0]],
+            "regressed": [one.regressed[0], 0 * one.regressed[0]],
+        }
+    )
+    assert value("guidance", two) == pytest.approx((value("hint", one) + 1) / 2)
+    settings, guidance = MethodSettings(name="drd"), OBJECTIVES.get("guidance")
+    weights = [guidance.weight(settings, progress) for progress in (0.0, 0.25, 0.5, 1.0)]
+    assert weights == pytest.approx([100, 50, 0, 0])
+
+
 def test_sp() -> None:
     made = outputs()
     tables = []

@@ -130,6 +130,25 @@ def test_more_views_are_added_to_what_is_there(
     assert third.steps == 0
 
 
+def test_a_larger_store_is_read_and_nothing_computed_twice(
+    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
+) -> None:
+    (teacher, cache, request), stores = made, tmp_path / "stores"
+    larger = build_store(teacher, cache, request, stores, ListReporter())
+    last = replace(request, taps=request.taps[-1:], grids=request.grids[-1:])
+    found = build_store(teacher, cache, last, stores, reporter := ListReporter())
+    assert reporter.steps == 0
+    assert [home.name for home in stores.iterdir()] == [request.key(teacher)]
+    positions, views = np.array([3, 0, 2]), np.array([1, 0, 1])
+    assert torch.equal(found.seen(positions, views)[0], larger.seen(positions, views)[-1])
+    assert torch.equal(found.clean(positions)[0], larger.clean(positions)[-1])
+    assert len(found.seen(positions, views)) == len(found.clean(positions)) == 1
+    more = replace(last, views=3)  # than the larger one has
+    build_store(teacher, cache, more, stores, reporter)
+    assert reporter.steps > 0
+    assert (stores / more.key(teacher)).is_dir()
+
+
 def test_other_data_teacher_seed_or_grid_are_other_stores(
     made: tuple[Teacher, PixelCache, FeatureRequest],
 ) -> None:

@@ -16,6 +16,7 @@ from core.students.spec import STUDENTS
 from core.training.batches import Batch
 from core.training.loop import Trainer, loss_terms
 from core.training.model import DistillationModel
+from core.training.reprogram import ProjectorReprogram
 from core.types import SilentReporter
 from tests.tiny import ListReporter
 from tests.training.conftest import Bench
@@ -140,3 +141,18 @@ def test_teacher_taps_follow_relative_depth() -> None:
     assert teacher_taps([0, 1, 2, 3], 4, 12) == [2, 5, 8, 11]
     assert teacher_taps([0, 1, 2, 3], 4, 2) == [0, 0, 1, 1]
     assert teacher_taps([3], 4, 1) == [0]
+
+
+@pytest.mark.parametrize(
+    ("teacher", "grid"), [((4, 4), (16, 16)), ((8, 8), (3, 3)), ((4, 8), (8, 4))]
+)
+def test_the_projector_gives_the_students_grid_and_never_mixes_more_cells_than_there_are(
+    teacher: tuple[int, int], grid: tuple[int, int]
+) -> None:
+    phi = ProjectorReprogram(24, 8, grid, positive=True)
+    mixed: list[torch.Size] = []
+    phi.mix.register_forward_hook(lambda _, __, found: mixed.append(found.shape))
+    mapped = phi(torch.randn(4, 24, *teacher))
+    assert mapped.shape == (4, 8, *grid)
+    assert mapped.min() >= 0
+    assert mixed == [torch.Size([4, 8, min(teacher[0], grid[0]), min(teacher[1], grid[1])])]
