@@ -18,7 +18,8 @@ from core.teachers.spec import TeacherSpec
 GREY = (0.5, 0.5, 0.5)  # subtracted from pictures in [0, 1]
 QUARTER = (0.25, 0.25, 0.25)  # divides the difference
 VIEWS = "core.data.augment RANGES['strong']"
-IMAGE_LOSSES = "NT-Xent at temperature 0.2 and cross-entropy of a head per labelled folder"
+CONTRAST_LOSS = "NT-Xent at temperature 0.2"
+LABEL_LOSS = "cross-entropy of a head per labelled folder"
 SCENE_LOSSES = (
     "smooth L1 of the facts each made picture was built with, cross-entropy of what is in it and "
     "of where lesions and borders are"
@@ -86,7 +87,9 @@ def write_teacher(
         }
         for lesson, frame in zip(lessons, frames, strict=True)
     ]
-    losses = [IMAGE_LOSSES] * bool(lessons) + [SCENE_LOSSES] * bool(made)
+    losses = [CONTRAST_LOSS] * bool(lessons and settings.contrast)
+    losses += [LABEL_LOSS] * bool(lessons and settings.supervision)
+    losses += [SCENE_LOSSES] * bool(made)
     recipe = {"losses": "; ".join(losses), "optimiser": OPTIMISER}
     maker = Path(scenes.__file__)
     card = {

@@ -53,7 +53,7 @@ class ImageCourse(nn.Module):
         width: Number of features of the network.
 
     Raises:
-        TrainingError: T30, there are fewer images than one batch.
+        TrainingError: T30, there are fewer images than one batch; T32, nothing is to be learned.
     """
 
     def __init__(self, lessons: Sequence[Lesson], settings: PretrainSettings, width: int) -> None:
@@ -79,6 +79,14 @@ class ImageCourse(nn.Module):
                 for which, frame in enumerate(self.frames)
             ]
         )
+        labelled = settings.supervision and any(lesson.dataset.classes for lesson in lessons)
+        if not (settings.contrast or labelled):
+            raise TrainingError(
+                "T32",
+                "The recipe leaves nothing to learn: no image is to be known again, and no label "
+                "counts",
+                todo="Give 'contrast' a weight, or 'supervision' where the images have labels.",
+            )
         self.images = len(self.index)
         self.steps_per_epoch = self.images // settings.batch
         self.steps = self.steps_per_epoch * settings.epochs
@@ -103,7 +111,8 @@ class ImageCourse(nn.Module):
             if self.lessons[which].dataset.classes
         ]
         supervised = torch.stack(terms).sum() if terms else torch.zeros(())
-        total = contrast + self.settings.supervision * supervised
+        settings = self.settings
+        total = settings.contrast * contrast + settings.supervision * supervised
         return total, {"loss/contrast": contrast.detach(), "loss/supervised": supervised.detach()}
 
     def _supervised(self, which: int, rows: np.ndarray, features: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ class PretrainSettings(Settings):
         0, ge=0, description="Side of made pictures in the first two thirds; 0 for `train_px`."
     )
     learning_rate: float = Field(2e-3, gt=0, description="Highest rate of AdamW.")
+    contrast: float = Field(1.0, ge=0, description="Weight of knowing an image again.")
     supervision: float = Field(1.0, ge=0, description="Weight of the classification losses.")
     seed: int = Field(0, ge=0, description="Seed of weights, order and views.")
     licence: str = Field("as its owner says", description="Licence the teacher is given.")

@@ -56,6 +56,19 @@ def test_teaches_with_and_without_labels(images: Path, tmp_path: Path, workspace
     assert load_teacher(found, tmp_path).map_shapes()[-1][0] == 512
 
 
+def test_labels_alone_may_teach(images: Path, tmp_path: Path, workspace: Path) -> None:
+    recipe = folder_recipe([images], settings(contrast=0))
+    run_recipe(recipe, tmp_path, workspace, reporter := ListReporter())
+    values = {name: value for name, value, _ in reporter.metrics}
+    assert values["loss"] == pytest.approx(values["loss/supervised"])
+    losses = read_json(tmp_path / "tiny.json")["recipe"]["losses"]
+    assert losses == "cross-entropy of a head per labelled folder"
+    nothing = folder_recipe([images], settings(name="idle", contrast=0, supervision=0))
+    with pytest.raises(TrainingError) as caught:
+        run_recipe(nothing, tmp_path, workspace, SilentReporter())
+    assert caught.value.code == "T32"
+
+
 def test_interrupted_it_ends_with_the_same_weights(
     images: Path, tmp_path: Path, workspace: Path
 ) -> None:

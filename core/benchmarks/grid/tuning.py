@@ -22,8 +22,7 @@ from core.benchmarks.grid.working import Worker, find_sources
 from core.types import SilentReporter
 
 PLACES = (("busi_256", 0.2), ("brain_mri_4class_224", 0.05))
-VIEWS = 64  # more than the app's: with few, a method with a teacher would learn them by heart
-CELLS = tuple(Cell(*place, teacher, views=VIEWS) for teacher in TEACHERS for place in PLACES)
+CELLS = tuple(Cell(*place, teacher) for teacher in TEACHERS for place in PLACES)
 CONSTANT: dict[str, Any] = {"hybrid": {"end": 1.0}, "agreement": {"end": 1.0}}
 FIGURE = "whole_validation_auroc"
 SOFT = CONSTANT | {"temperature": 4.0}
@@ -33,6 +32,9 @@ TRIED: dict[str, tuple[str, dict[str, Any]]] = {
     "rd, the papers' schedules": ("rd", {}),
     "rd, weights constant, temperature 4, detached": ("rd", SOFT | {"detach_hybrid": True}),
     "rd, weights constant, CKA 10": ("rd", CONSTANT | {"cka": 10.0}),
+    "drd, guided by fading hints": ("drd", {}),
+    "drd, as published": ("drd", {"guidance": {"start": 0.0}}),
+    "drd, hints constant": ("drd", {"guidance": {"start": 100.0, "end": 100.0}}),
     "cka_only, CKA 10": ("cka_only", {"cka": 10.0}),
     "hint": ("hint", {}),
     "lora_kd": ("lora_kd", {}),
