@@ -94,6 +94,7 @@ class BarReporter(SilentReporter):
     def __init__(self) -> None:
         self._bars = progress_bars()
         self._screen = _Screen(self._bars)
+        self._stop = False
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -108,6 +109,14 @@ class BarReporter(SilentReporter):
         if error is None:
             self._screen.end_phase()
         self._bars.stop()
+
+    def ask_to_stop(self) -> None:
+        """Note a signal to stop."""
+        self._stop = True
+
+    def stop_requested(self) -> bool:
+        """Whether one came."""
+        return self._stop
 
     def phase(self, name: str, text: str) -> None:
         """Begin a new bar."""

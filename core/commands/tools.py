@@ -17,6 +17,8 @@ from core.data.discover import list_folder
 from core.data.readers.base import image_suffixes
 from core.files import workspace_folder, write_text
 from core.machine import likely_device
+from core.signals import stop_on_signal
+from core.types import Stopped
 
 app = typer.Typer()
 
@@ -147,8 +149,12 @@ def pretrain(
         )
         wanted = folder_recipe(folders or [], settings)
     target = to or workspace_folder() / "teachers"
-    with BarReporter() as reporter:
-        spec = run_recipe(wanted, target, workspace_folder(), reporter)
+    with BarReporter() as reporter, stop_on_signal(reporter.ask_to_stop):
+        try:
+            spec = run_recipe(wanted, target, workspace_folder(), reporter)
+        except Stopped as stopped:
+            console.print("Stopped. The same command goes on.")
+            raise typer.Exit(1) from stopped
     file = target / spec.location
     console.print(f"Wrote {file} and its card.", highlight=False, soft_wrap=True)
     console.print("Name this path as the teacher of a run to use it.")

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import os
 import re
-import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 from core.config import load_config
@@ -30,10 +26,10 @@ from core.runs.lock import FileLock
 from core.runs.process import TOKEN
 from core.runs.queue import DeviceQueue, Waiting
 from core.runs.status import WorkerCard, last_lifecycle, read_worker
+from core.signals import stop_on_signal
 from core.types import Stopped
 
 ENDED, FAILED, REFUSED = 0, 1, 2  # exit codes of a worker
-SIGNALS = ("SIGTERM", "SIGINT", "SIGBREAK")  # the last is Windows' Ctrl-Break
 QUOTED = re.compile(r"""'[^']*'|"[^"]*"|\S*[/\\]\S*""")
 MESSAGE_LENGTH = 300
 
@@ -61,7 +57,7 @@ def run_worker(run: RunFolder, work: Work, device: Callable[[], str] | None) -> 
             print("Another worker is at this run.", file=sys.stderr)
             return REFUSED
         card = _sign_in(run)
-        with EventWriter(run, card.attempt) as writer, _stop_on_signal(writer):
+        with EventWriter(run, card.attempt) as writer, stop_on_signal(writer.ask_to_stop):
             if device is None:
                 return _record_end(writer, lambda: _begin(writer, work))
             return _record_end(writer, lambda: _take_turn(run, card.attempt, writer, work, device))
@@ -149,22 +145,3 @@ def describe_trace(error: BaseException) -> str:
             lines.append(f"  {Path(frame.filename).name}:{frame.lineno} {frame.name}: {frame.line}")
         cause = cause.__cause__ or (None if cause.__suppress_context__ else cause.__context__)
     return "\n".join(lines)
-
-
-@contextmanager
-def _stop_on_signal(writer: EventWriter) -> Iterator[None]:
-    """Turn the signals that ask a process to end into a request to stop, for a ``with`` block."""
-    if threading.current_thread() is not threading.main_thread():  # only it may set handlers
-        yield
-        return
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        writer.ask_to_stop()
-
-    names = [name for name in SIGNALS if hasattr(signal, name)]
-    before = {name: signal.signal(getattr(signal, name), ask) for name in names}
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -149,3 +152,22 @@ def test_nt_xent_known_values() -> None:
 @pytest.mark.parametrize("file", sorted(RECIPES.glob("*.json")), ids=lambda file: file.stem)
 def test_the_shipped_recipes_can_be_read(file: Path) -> None:
     assert read_recipe(file, Path("/data")).settings.name == file.stem
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process there cannot be sent SIGTERM")
+def test_a_command_that_is_asked_to_end_saves_first(
+    images: Path, tmp_path: Path, workspace: Path
+) -> None:
+    command = [sys.executable, "-m", "core.cli", "pretrain", str(images), "--to", str(tmp_path)]
+    command += ["--batch", "4", "--epochs", "500", "--threads", "1"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8"
+    ) as child:
+        assert child.stdout is not None
+        said = next(line for line in child.stdout if "Training" in line)
+        child.send_signal(signal.SIGTERM)
+        said += child.stdout.read()
+    assert child.returncode == 1, said
+    assert "The same command goes on." in said
+    saved = torch.load(tmp_path / "my-teacher.resume.pt", weights_only=True)
+    assert 0 <= saved["step"] < 500
