@@ -29,8 +29,8 @@ class StepOutputs:
         student: For each stage in use, the student's map averaged over space, ``[B, C_i]``.
         reprogrammed: For each stage in use, phi's map averaged over space, ``[B, C_i]``.
         maps: For each stage in use, the student's map as it is, ``[B, C_i, H_i, W_i]``.
-        regressed: For each stage in use, the student's map brought to the teacher's channels and
-            grid, ``[B, C_t, h, w]``.
+        errors: For each stage in use, the relative squared error of the teacher's map predicted
+            from the student's, a scalar.
         teacher: For each stage in use, the frozen teacher's map, ``[B, C_t, h, w]``.
         answers: ``[B, C]`` logits of the teacher's linear probe for the same views.
     """
@@ -43,7 +43,7 @@ class StepOutputs:
     student: list[Tensor] = field(default_factory=list)
     reprogrammed: list[Tensor] = field(default_factory=list)
     maps: list[Tensor] = field(default_factory=list)
-    regressed: list[Tensor] = field(default_factory=list)
+    errors: list[Tensor] = field(default_factory=list)
     teacher: list[Tensor] = field(default_factory=list)
     answers: Tensor | None = None
 

@@ -1,4 +1,4 @@
-"""Hint and guidance: the student's map, regressed, against the teacher's.
+"""Hint and guidance: how well the student's map predicts the teacher's.
 
 FitNets, Romero et al. 2015, arXiv 1412.6550.
 """
@@ -11,8 +11,6 @@ from torch import Tensor
 from core.config_method import MethodSettings
 from core.objectives.base import OBJECTIVES, StepOutputs
 
-FLOOR = 1e-12
-
 
 class Hint:
     """L = ||reg(f_s) - f_t||^2 / ||f_t||^2, averaged over the stages in use.
@@ -23,12 +21,7 @@ class Hint:
 
     def __call__(self, outputs: StepOutputs, settings: MethodSettings) -> Tensor:
         """Relative squared error; 1 for a regressor that answers 0."""
-        pairs = zip(outputs.regressed, outputs.teacher, strict=True)
-        terms = [
-            (own - teacher).square().mean() / teacher.square().mean().clamp_min(FLOOR)
-            for own, teacher in pairs
-        ]
-        return torch.stack(terms).mean()
+        return torch.stack(outputs.errors).mean()
 
     def weight(self, settings: MethodSettings, progress: float) -> float:
         """Constant."""

@@ -8,7 +8,7 @@ from typing import Literal
 from core.errors import ConfigError
 from core.types import Task
 
-Use = Literal["hybrid", "maps", "regressed", "probe"]
+Use = Literal["hybrid", "maps", "errors", "probe"]
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Method:
         terms: Names of the objectives.
         stages: Stages at which the teacher is looked at.
         uses: What a step computes for the terms besides the student's own pass: the hybrid passes
-            of the reprogrammed teacher, the student's maps as they are or regressed to the
-            teacher's, the teacher's answers by its linear probe.
+            of the reprogrammed teacher, the student's maps as they are, the errors of predicting
+            the teacher's maps from them, the teacher's answers by its linear probe.
         fewest_classes: One class per image and at least so many of them; 0 takes findings too.
         adapts: Whether the teacher is fitted to the labels before it teaches.
     """
@@ -69,7 +69,7 @@ METHODS = {
         "to predict the teacher's features there; slower.",
         ("task", "hybrid", "agreement", "cka", "guidance"),
         "all",
-        ("hybrid", "regressed"),
+        ("hybrid", "errors"),
     ),
     "student_only": Method(
         "Student only",
@@ -99,7 +99,7 @@ METHODS = {
         "The student's features are trained to predict the teacher's, place by place.",
         ("task", "hint"),
         "last",
-        ("regressed",),
+        ("errors",),
     ),
     "sp": Method(
         "Similarity-Preserving Distillation",

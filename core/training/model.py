@@ -25,7 +25,7 @@ class Passes:
     student: list[Tensor]
     reprogrammed: list[Tensor]
     maps: list[Tensor]
-    regressed: list[Tensor]
+    errors: list[Tensor]
 
     def beside(self, batch: Batch, task: Task, class_weights: Tensor) -> StepOutputs:
         """The same with what the batch holds: what a loss looks at."""
@@ -71,7 +71,7 @@ class DistillationModel(nn.Module):
         self.regressors: nn.ModuleList = nn.ModuleList(
             Regressor(student.channels[stage], shape[0], shape[1:])
             for stage, shape in pairs
-            if "regressed" in method.uses
+            if "errors" in method.uses
         )
 
     def forward(self, images: Tensor, teacher_maps: list[Tensor]) -> tuple[Tensor, ...]:
@@ -97,10 +97,13 @@ class DistillationModel(nn.Module):
                 self.student.tail(found, self.stages[place])
                 for place, found in enumerate(reprogrammed)
             ]
-        regressed = [regress(own[place]) for place, regress in enumerate(self.regressors)]
+        errors = [
+            regress(own[place], teacher_maps[place])
+            for place, regress in enumerate(self.regressors)
+        ]
         pooled = [[found.mean((2, 3)) for found in each] for each in (own, reprogrammed)]
         kept = own if self._keeps_maps else []
-        return (logits, *hybrid, *pooled[0], *pooled[1], *kept, *regressed)
+        return (logits, *hybrid, *pooled[0], *pooled[1], *kept, *errors)
 
     def unpack(self, outputs: tuple[Tensor, ...]) -> Passes:
         """Name the parts of what `forward` returned, no less exact than float32."""

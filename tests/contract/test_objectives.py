@@ -41,9 +41,10 @@ def outputs(task: Task, classes: int = CLASSES) -> StepOutputs:
     def draw(*shape: int) -> Tensor:
         return torch.randn(IMAGES, *shape, generator=generator).requires_grad_()
 
+    error = torch.tensor(0.5, requires_grad=True)
     return StepOutputs(
         task, targets(task, classes), torch.ones(classes), draw(classes), [draw(classes)],
-        [draw(7)], [draw(7)], [draw(7, 2, 2)], [draw(5, 2, 2)], [draw(5, 2, 2).detach()],
+        [draw(7)], [draw(7)], [draw(7, 2, 2)], [error], [draw(5, 2, 2).detach()],
         draw(classes).detach(),
     )  # fmt: skip
 
@@ -58,7 +59,7 @@ def test_is_a_finite_scalar_with_finite_gradients(name: str, task: Task) -> None
     assert loss >= 0
     loss.backward()
     leaves = [made.logits, *made.hybrid, *made.student, *made.reprogrammed]
-    leaves += [*made.maps, *made.regressed]
+    leaves += [*made.maps, *made.errors]
     gradients = [leaf.grad for leaf in leaves if leaf.grad is not None]
     assert gradients
     assert all(torch.isfinite(gradient).all() for gradient in gradients)
@@ -70,7 +71,7 @@ def test_survives_features_and_answers_that_are_all_alike(name: str, task: Task)
     made = outputs(task)
     alike = {
         key: [torch.ones_like(found, requires_grad=True) for found in getattr(made, key)]
-        for key in ("hybrid", "student", "reprogrammed", "maps", "regressed", "teacher")
+        for key in ("hybrid", "student", "reprogrammed", "maps", "errors", "teacher")
     }
     same = torch.zeros_like(made.logits)
     made = replace(made, **alike, logits=same.clone().requires_grad_(), answers=same)
@@ -118,7 +119,7 @@ def test_a_method_computes_what_its_terms_read_and_each_reaches_the_student(
     batch = Batch(torch.rand(IMAGES, 1, SIDE, SIDE), targets(task), maps, answers)
     passes = model.unpack(model(batch.images, batch.teacher_maps))
     made = passes.beside(batch, task, torch.ones(CLASSES))
-    computed = {key for key in ("hybrid", "maps", "regressed") if getattr(made, key)}
+    computed = {key for key in ("hybrid", "maps", "errors") if getattr(made, key)}
     assert computed == set(method.uses) - {"probe"}
     for term in method.terms:
         loss = OBJECTIVES.get(term)(made, MethodSettings(name=name))
