@@ -61,7 +61,8 @@ def test_settings_follow_images_and_student(
     train = found.train
     assert (train.batch, train.epochs, found.teacher.views) == (batch, passes, views)
     assert (train.learning_rate, train.warmup) == (rate, warmup)
-    assert (train.augment, found.method.name) == ("light", "rd")
+    method = "drd" if 0 < images <= 300 and config.data.source != "demo" else "rd"
+    assert (train.augment, found.method.name) == ("light", method)
 
 
 def test_the_reasons_know_how_many_images_there_are() -> None:
@@ -70,7 +71,7 @@ def test_the_reasons_know_how_many_images_there_are() -> None:
         for images in (90, 9000)
     )
     assert "90 training images" in few["train.epochs"]
-    assert "With few images" in few["method.name"]
+    assert "With so few images" in few["method.name"]
     assert "9,000 training images" in many["train.epochs"]
     assert "on a processor" in many["method.name"]
     assert "graphics card" in str(choose_settings(FOLDER, 9000, "cuda").reasons)
