@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Beginning of a module's name -> its floor and its group; members of a group may import each other.
 FLOORS = {
-    r"core\.(errors|types|registry|files|config|differences|machine|outbound)": (
+    r"core\.(errors|types|registry|files|config|differences|machine|outbound|signals)": (
         0,
         "ground",
     ),
