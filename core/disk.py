@@ -19,7 +19,8 @@ from core.tasks.store import TaskStore
 
 KINDS = ("runs", "datasets", "features", "teachers", "incoming")
 UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.\d+-\d+")  # see core.data.workplace
-NAME = re.compile(rf"[0-9a-f]{{16}}|{UNFINISHED.pattern}")
+MAP = r"\d+-\d+x\d+"  # of a store: see core.teachers.room
+NAME = re.compile(rf"[0-9a-f]{{16}}(\.{MAP}(_{MAP})*)?|{UNFINISHED.pattern}")
 GOING = ".deleted-"
 Facts = dict[str, Any]
 

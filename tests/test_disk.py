@@ -15,9 +15,11 @@ from core.runs.identity import this_process
 from core.runs.layout import RunFolder
 from core.runs.status import WorkerCard
 from core.runs.store import RunStore
+from core.teachers.room import store_name
 from tests.tiny import tiny_config
 
-DATA, OTHER, STORE = "a" * 16, "b" * 16, "c" * 16
+DATA, OTHER = "a" * 16, "b" * 16
+STORE = store_name("c" * 16, (2, 3), ((14, 14), (7, 7)))
 SHA = "d" * 64
 
 

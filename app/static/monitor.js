@@ -11,7 +11,7 @@ import {badge} from './runs.js';
 import {makeStages} from './stages.js';
 
 const TEXT = {
-  empty: 'No run yet',
+  run: 'Run', empty: 'No run yet',
   emptyWords: 'Press Start training above. The curves appear here and move while the student learns.',
   curves: 'Curves',
   gone: 'The run shown here was deleted elsewhere.',
@@ -135,7 +135,7 @@ export function mount(element) {
 }
 
 function makeView(onDone) {
-  const title = el('h2', {id: 'run-name', tabindex: -1}), marks = el('span', {}), about = el('p', {class: 'quiet', id: 'run-about'});
+  const title = el('h2', {id: 'run-name', tabindex: -1}, TEXT.run), marks = el('span', {}), about = el('p', {class: 'quiet', id: 'run-about'});
   const state = el('p', {id: 'run-state', role: 'status'}), trouble = el('div', {id: 'run-trouble'});
   const complaints = el('div', {id: 'run-problem'});
   const bar = progressBar('Progress of the run');

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -28,6 +29,7 @@ def test_on_a_narrow_screen_the_frame_leaves_room(
     app: AppServer, open_page: Callable[..., Page], assert_accessible: Callable[[Page], None]
 ) -> None:
     page = open_page(app, "/train", viewport={"width": 900, "height": 800})
+    expect(page.locator("#monitor")).to_have_attribute("data-state", re.compile("^(?!loading)."))
     rail = page.locator(".rail")
     expect(rail).to_have_css("width", "84px")
     for always in (rail.locator(".notice"), page.locator("#chip-project, #chip-device")):
