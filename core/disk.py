@@ -16,11 +16,11 @@ from core.runs.layout import RunFolder
 from core.runs.status import RunStatus, status
 from core.runs.store import RunStore, RunSummary
 from core.tasks.store import TaskStore
+from core.teachers.room import STORE_NAME
 
 KINDS = ("runs", "datasets", "features", "teachers", "incoming")
 UNFINISHED = re.compile(r"\.[0-9a-f]{16}\.\d+-\d+")  # see core.data.workplace
-MAP = r"\d+-\d+x\d+"  # of a store: see core.teachers.room
-NAME = re.compile(rf"[0-9a-f]{{16}}(\.{MAP}(_{MAP})*)?|{UNFINISHED.pattern}")
+NAME = re.compile(rf"[0-9a-f]{{16}}|{STORE_NAME}|{UNFINISHED.pattern}")
 GOING = ".deleted-"
 Facts = dict[str, Any]
 

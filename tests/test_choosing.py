@@ -36,21 +36,22 @@ def test_every_choice_is_in_the_request_and_has_a_sentence(config: RunConfig, im
 
 
 @pytest.mark.parametrize(
-    ("config", "images", "batch", "passes", "rate", "warmup", "views"),
+    ("config", "images", "method", "batch", "passes", "rate", "warmup", "views"),
     [
-        (FOLDER, 40, 16, 300, 1e-3, 0.05, 64),
-        (FOLDER, 200, 32, 100, 1e-3, 0.05, 30),
-        (FOLDER, 468, 32, 43, 1e-3, 0.05, 16),
-        (FOLDER, 60_000, 32, 3, 1e-3, 0.05, 3),
-        (VIT, 3500, 32, 30, 5e-4, 0.1, 16),
-        (LEARNED, 3500, 32, 30, 3e-4, 0.05, 16),
-        (demo_config(), 400, 32, 60, 2e-3, 0.05, 16),
+        (FOLDER, 40, "drd", 16, 300, 1e-3, 0.05, 64),
+        (FOLDER, 200, "drd", 32, 100, 1e-3, 0.05, 30),
+        (FOLDER, 468, "rd", 32, 43, 1e-3, 0.05, 16),
+        (FOLDER, 60_000, "rd", 32, 3, 1e-3, 0.05, 3),
+        (VIT, 3500, "rd", 32, 30, 5e-4, 0.1, 16),
+        (LEARNED, 3500, "rd", 32, 30, 3e-4, 0.05, 16),
+        (demo_config(), 400, "rd", 32, 60, 2e-3, 0.05, 16),
     ],
     ids=["tiny", "few", "small", "large", "vit", "weights", "demo"],
 )
 def test_settings_follow_images_and_student(
     config: RunConfig,
     images: int,
+    method: str,
     batch: int,
     passes: int,
     rate: float,
@@ -61,7 +62,6 @@ def test_settings_follow_images_and_student(
     train = found.train
     assert (train.batch, train.epochs, found.teacher.views) == (batch, passes, views)
     assert (train.learning_rate, train.warmup) == (rate, warmup)
-    method = "drd" if 0 < images <= 300 and config.data.source != "demo" else "rd"
     assert (train.augment, found.method.name) == ("light", method)
 
 

@@ -13,6 +13,8 @@ from core.teachers.spec import TeacherSpec
 
 RESERVE = 2_000_000_000  # bytes of disk that a store leaves free
 VERSION = 2  # of how features are computed; raise it when they change
+MAP = r"\d+-\d+x\d+"  # tap, height and width
+STORE_NAME = rf"[0-9a-f]{{16}}\.{MAP}(_{MAP})*"  # what `store_name` makes
 BYTES = 2  # of one number in bfloat16
 # of a teacher: nothing computed asks it
 UNIMPORTANT = {

@@ -40,6 +40,17 @@ def test_error_and_gradients_are_those_of_the_prediction(
         torch.testing.assert_close(left, right, rtol=1e-7, atol=1e-9)
 
 
+def test_a_larger_teacher_weighs_the_same() -> None:
+    torch.manual_seed(0)
+    regress = Regressor(6, 20, (4, 4)).double().train()
+    features, target = torch.randn(5, 6, 4, 4).double(), torch.randn(5, 20, 4, 4).double()
+    before = regress(features, target).item()
+    with torch.no_grad():
+        for scaled in regress.map[1].parameters():
+            scaled *= 100
+    assert regress(features, 100 * target).item() == pytest.approx(before)
+
+
 def test_constant_maps_give_a_finite_error() -> None:
     regress = Regressor(6, 20, (4, 4)).train()
     features = torch.ones(5, 6, 4, 4, requires_grad=True)
