@@ -1,5 +1,5 @@
 // What can be done with a run: the buttons, and the questions some of them ask first.
-import {api, bytes, el, problem, wish} from './live.js';
+import {api, bytes, el, problem} from './live.js';
 import {refresh} from './runlist.js';
 
 const TEXT = {
@@ -100,12 +100,12 @@ export function makeActions(complaints, onDone) {
 export function askDelete(run, onDone) {
   const complaint = el('div', {});
   ask(TEXT.deleteTitle, [el('p', {}, TEXT.deleteWords(run.name, bytes(run.bytes))), complaint], TEXT.deleteButton, 'danger', async () => {
-    const watched = document.getElementById('monitor').dataset.run === run.id;
-    if (watched) wish('run', null);               // or the next look would find it missing
+    const tell = (state) => window.dispatchEvent(new CustomEvent('bedside:delete', {detail: {run: run.id, state}}));
+    tell('begun');
     try {
       await api(`/api/train/run/${run.id}/delete`, {});
     } catch (error) {
-      if (watched) wish('run', run.id);
+      tell('failed');
       complaint.replaceChildren(problem(error.facts ?? LOST));
       return false;
     }

@@ -44,12 +44,12 @@ export function mount(element) {
   view.node.hidden = empty.hidden = true;        // until the runs are known
   element.append(notice, empty, view.node);
   const curves = new Curves();
-  let run = '', facts = null, last = null, drawn = '', asked = '';
+  let run = '', facts = null, last = null, drawn = '', asked = '', leaving = false;
   const beside = view.beside;
 
   function choose(id) {
     if (id === run) return;
-    [run, facts, last, drawn, asked] = [id, null, null, '', ''];
+    [run, facts, last, drawn, asked, leaving] = [id, null, null, '', '', false];
     curves.clear();
     beside.reset();
     wish('run', id);
@@ -93,6 +93,13 @@ export function mount(element) {
     setQuery('with', event.detail.with ?? '');
     asked = '';
   });
+  // While a run is being deleted nothing is asked of it, or it would be found missing.
+  window.addEventListener('bedside:delete', (event) => {
+    if (event.detail.run !== run) return;
+    leaving = event.detail.state === 'begun';
+    wish('run', leaving ? null : run);
+    if (leaving) beside.reset(); else asked = '';
+  });
   onLive((live) => {
     if (live.error && run && live.error.code === 'R01') {
       notice.hidden = false;
@@ -103,7 +110,7 @@ export function mount(element) {
       return;
     }
     const summary = live.run;
-    if (!summary || summary.id !== run) return;
+    if (!summary || summary.id !== run || leaving) return;
     const grew = curves.take(summary);
     wish('since', curves.since);
     surface.dataset.state = summary.state;
@@ -118,7 +125,7 @@ export function mount(element) {
   async function ask(id) {
     const found = await api(`/api/train/run/${id}`).catch(() => null);
     if (!found) asked = '';                       // gone, or no connection: the next look tells
-    if (!found || id !== run) return;
+    if (!found || id !== run || leaving) return;
     facts = found;
     beside.choose(facts);
     paint(true);

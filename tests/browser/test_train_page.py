@@ -367,7 +367,7 @@ def slowness() -> float:
 
 
 def test_the_list_filters_compares_and_deletes(
-    desk: AppServer, open_page: OpenPage, assert_accessible: Callable[[Page], None]
+    desk: AppServer, open_page: OpenPage, assert_accessible: Callable[[Page], None], seen: Seen
 ) -> None:
     copy, run = copy_of(desk), finished(desk)
     page = open_page(desk, f"/train?run={copy.id}")
@@ -393,10 +393,17 @@ def test_the_list_filters_compares_and_deletes(
 
     page.locator(f"#runs tr[data-run='{copy.id}'] .run-link").click()
     expect(page.locator("#monitor")).to_have_attribute("data-run", copy.id)
+    expect(beside).to_have_attribute("data-run", alone)
     page.locator(f"#runs tr[data-run='{copy.id}']").get_by_role("button", name="Delete").click()
     dialog = page.get_by_role("dialog")
     expect(dialog).to_contain_text(re.compile(r"\d+ (kB|MB)"))
     assert_accessible(page)
+    seen.allow("ERR_FAILED")
+    page.route("**/delete", lambda route: route.abort())
+    dialog.get_by_role("button", name="Delete it").click()
+    expect(dialog).to_contain_text("There is no connection to Bedside.")
+    expect(beside).to_have_attribute("data-run", alone)  # nothing was deleted, all is shown again
+    page.unroute("**/delete")
     dialog.get_by_role("button", name="Delete it").click()
     expect(page.locator(f"#runs tr[data-run='{copy.id}']")).to_have_count(0)
     assert not copy.path.exists()
