@@ -9,6 +9,7 @@ from core.errors import ConfigError
 from core.types import Task
 
 Use = Literal["hybrid", "maps", "errors", "probe"]
+PREDICTING = ("guidance", "hint")  # objectives for which the errors are computed
 
 
 @dataclass(frozen=True)

@@ -282,4 +282,5 @@ def _open(file: Path, shape: list[int]) -> np.ndarray:
 
 
 def _tensor(stored: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(stored)).view(torch.bfloat16).float()
+    found = torch.from_numpy(np.ascontiguousarray(stored)).view(torch.bfloat16)
+    return found.to(torch.float32, memory_format=torch.channels_last)  # as training wants them

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from core.config import RunConfig
 from core.errors import SystemError_, TrainingError
 from core.objectives.base import OBJECTIVES
 from core.objectives.cka import FEWEST
-from core.objectives.methods import Method
+from core.objectives.methods import PREDICTING, Method
 from core.training.ahead import Ahead
 from core.training.batches import Batch, TrainingBatches
 from core.training.checkpoint import CheckpointFolder, Loaded
@@ -54,6 +55,14 @@ class TrainJob:
     def steps(self) -> int:
         """Steps of the whole schedule."""
         return self.batches.steps_per_epoch * self.config.train.epochs
+
+    def weights(self, step: int) -> dict[str, float]:
+        """Weight of every objective at step `step`; those that weigh nothing are absent."""
+        weights = {
+            name: OBJECTIVES.get(name).weight(self.config.method, step / self.steps)
+            for name in self.method.terms
+        }
+        return {name: weight for name, weight in weights.items() if weight}
 
 
 class Trainer:
@@ -119,7 +128,7 @@ class Trainer:
         parts = self.stepper.parts
         shown = self.stepper.take(
             self._ahead.take(step, step + 1 if step + 1 < self.job.steps else None),
-            lambda part: self.weigh(loss_terms(self.job, self.model, self.wrapped, part), step),
+            lambda part: self.loss(part, step),
             train.seed * 1_000_003 + step,
             rate,
         )
@@ -132,12 +141,10 @@ class Trainer:
             return self._roll_back(step)
         return step + 1
 
-    def weigh(self, terms: dict[str, Tensor], step: int) -> tuple[Tensor, dict[str, Tensor]]:
-        """The total loss of step `step`, and the total and every term for the log."""
-        progress = step / self.job.steps
-        weights = {
-            name: OBJECTIVES.get(name).weight(self.job.config.method, progress) for name in terms
-        }
+    def loss(self, batch: Batch, step: int) -> tuple[Tensor, dict[str, Tensor]]:
+        """The total loss of step `step` on a batch, and the total and every term for the log."""
+        weights = self.job.weights(step)
+        terms = loss_terms(self.job, self.model, self.wrapped, batch, weights)
         total = torch.stack([weights[name] * term for name, term in terms.items()]).sum()
         shown = {"loss": total} | {f"loss/{name}": term for name, term in terms.items()}
         return total, {name: term.detach() for name, term in shown.items()}
@@ -275,20 +282,26 @@ class Trainer:
 
 
 def loss_terms(
-    job: TrainJob, model: DistillationModel, wrapped: nn.Module, batch: Batch
+    job: TrainJob,
+    model: DistillationModel,
+    wrapped: nn.Module,
+    batch: Batch,
+    names: Iterable[str],
 ) -> dict[str, Tensor]:
-    """Every objective of the method on one batch, before its weight.
+    """Objectives of the method on one batch, before their weight.
 
     Args:
         job: Method, task, class weights and settings.
         model: The model itself, which knows how to name its outputs.
         wrapped: The same model behind the fabric's precision.
         batch: On the fabric's device.
+        names: Those wanted.
 
     Returns:
         Objective name to float32 scalar; a term undefined for this batch is absent.
     """
-    passes = model.unpack(wrapped(batch.images, batch.teacher_maps))
+    errors = not set(names).isdisjoint(PREDICTING)
+    passes = model.unpack(wrapped(batch.images, batch.teacher_maps, errors))
     outputs = passes.beside(batch, job.task, job.class_weights.to(batch.images.device))
-    terms = {name: OBJECTIVES.get(name)(outputs, job.config.method) for name in job.method.terms}
+    terms = {name: OBJECTIVES.get(name)(outputs, job.config.method) for name in names}
     return {name: term for name, term in terms.items() if term is not None}

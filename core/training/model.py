@@ -74,7 +74,9 @@ class DistillationModel(nn.Module):
             if "errors" in method.uses
         )
 
-    def forward(self, images: Tensor, teacher_maps: list[Tensor]) -> tuple[Tensor, ...]:
+    def forward(
+        self, images: Tensor, teacher_maps: list[Tensor], errors: bool = True
+    ) -> tuple[Tensor, ...]:
         """Run the student's own pass and, for each stage in use, what the method needs besides.
 
         The hybrid passes normalise by their own batch but leave the running statistics of the
@@ -83,6 +85,7 @@ class DistillationModel(nn.Module):
         Args:
             images: ``[B, C, S, S]`` float in [0, 1].
             teacher_maps: The teacher's map for each stage in use, ``[B, C_t, h, w]``.
+            errors: Whether the regressors run, where there are any.
 
         Returns:
             The fields of `Passes` one after the other, flat because that is what lightning-fabric's
@@ -97,13 +100,13 @@ class DistillationModel(nn.Module):
                 self.student.tail(found, self.stages[place])
                 for place, found in enumerate(reprogrammed)
             ]
-        errors = [
+        wrong = [
             regress(own[place], teacher_maps[place])
-            for place, regress in enumerate(self.regressors)
+            for place, regress in enumerate(self.regressors if errors else ())
         ]
         pooled = [[found.mean((2, 3)) for found in each] for each in (own, reprogrammed)]
         kept = own if self._keeps_maps else []
-        return (logits, *hybrid, *pooled[0], *pooled[1], *kept, *errors)
+        return (logits, *hybrid, *pooled[0], *pooled[1], *kept, *wrong)
 
     def unpack(self, outputs: tuple[Tensor, ...]) -> Passes:
         """Name the parts of what `forward` returned, no less exact than float32."""
@@ -111,7 +114,8 @@ class DistillationModel(nn.Module):
         used, reprogrammed = len(self.stages), len(self.phi)
         kept = used if self._keeps_maps else 0
         parts = []
-        for count in (reprogrammed, used, reprogrammed, kept, len(self.regressors)):
+        for count in (reprogrammed, used, reprogrammed, kept):
             part, rest = rest[:count], rest[count:]
             parts.append(part)
+        parts.append(rest)
         return Passes(logits, *parts)

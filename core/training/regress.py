@@ -54,7 +54,7 @@ class Regressor(nn.Module):
             scale = norm.weight / (variance + norm.eps).sqrt()
             predicted = scale.square() * variance + norm.bias.square()
             product = scale * covariance + norm.bias * taught.mean(dim=0)
-            power = taught.square().mean(dim=0)
-            error: Tensor = (predicted - 2 * product + power).mean()
-            size: Tensor = power.mean().clamp_min(FLOOR)
-            return error / size
+            power = torch.linalg.vector_norm(taught, dim=1).square().mean() / taught.shape[1]
+            error = (predicted - 2 * product).mean() + power
+            relative: Tensor = error / power.clamp_min(FLOOR)
+            return relative

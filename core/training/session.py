@@ -311,7 +311,9 @@ def _trial(job: TrainJob, model: DistillationModel, fabric: Fabric) -> None:
     stepper = Stepper(twin, fabric, job.config.train)
 
     def loss(part: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        total = torch.stack(list(loss_terms(job, twin, stepper.wrapped, part).values())).sum()
+        total = torch.stack(
+            list(loss_terms(job, twin, stepper.wrapped, part, job.weights(0)).values())
+        ).sum()
         return total, {"loss": total}
 
     stepper.take(job.batches.batch(0).to(fabric.device), loss, 0, 1e-6)

@@ -14,7 +14,7 @@ from core.objectives.methods import METHODS, find_method, stages_in_use, teacher
 from core.students.base import build_student
 from core.students.spec import STUDENTS
 from core.training.batches import Batch
-from core.training.loop import Trainer, loss_terms
+from core.training.loop import Trainer
 from core.training.model import DistillationModel
 from core.training.reprogram import ProjectorReprogram
 from core.types import SilentReporter
@@ -69,8 +69,7 @@ def test_losses_and_gradients_equal_an_independent_rd(
     trainer = in_float64(trainer_for(bench, tmp_path, "rd"))
     twin = copy.deepcopy(trainer.model)
     batch = batch_in_float64(trainer, step)
-    terms = loss_terms(trainer.job, trainer.model, trainer.wrapped, batch)
-    total, _ = trainer.weigh(terms, step)
+    total, _ = trainer.loss(batch, step)
     total.backward()
     expected = plain_rd(twin, trainer, step)
     expected.backward()
@@ -79,6 +78,19 @@ def test_losses_and_gradients_equal_an_independent_rd(
         assert own.grad is not None, name
         assert other.grad is not None, name
         torch.testing.assert_close(own.grad, other.grad, atol=1e-6, rtol=0, msg=name)
+
+
+def test_what_weighs_nothing_is_not_computed(bench: Bench, tmp_path: Path) -> None:
+    """DRD's hints after they have faded: neither the errors nor a gradient of the regressors."""
+    trainer = trainer_for(bench, tmp_path, "drd")
+    regressors = list(trainer.model.regressors.parameters())
+    for step, guided in ((0, True), (trainer.job.steps - 1, False)):
+        trainer.optimiser.zero_grad()
+        total, shown = trainer.loss(trainer.job.batches.batch(step), step)
+        total.backward()
+        assert ("loss/guidance" in shown) is guided
+        assert all((weight.grad is not None) is guided for weight in regressors)
+        assert all(weight.grad is not None for weight in trainer.model.student.parameters())
 
 
 @pytest.mark.parametrize("method", ["rd", "drd"])

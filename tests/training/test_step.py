@@ -16,7 +16,7 @@ from core.memory import is_out_of_memory
 from core.training.ahead import Ahead
 from core.training.batches import Batch
 from core.training.figures import LateFigures
-from core.training.loop import Trainer, loss_terms
+from core.training.loop import Trainer
 from core.training.step import Stepper
 from core.types import SilentReporter
 from tests.tiny import SIDE, ListReporter
@@ -74,9 +74,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(bench: Bench, tmp_path: 
         batch = trainer.job.batches.batch(0)
         trainer.stepper._gradients(
             batch,
-            lambda part: trainer.weigh(
-                loss_terms(trainer.job, trainer.model, trainer.wrapped, part), 0
-            ),
+            lambda part: trainer.loss(part, 0),
             0,
         )
         gradients.append([p.grad for p in trainer.model.parameters() if p.grad is not None])

@@ -16,13 +16,23 @@ from typing import Any
 
 import numpy as np
 
-from core.benchmarks.grid.plan import FITTED_PROBE, PROBE, TEACHERS, TUNING_SEEDS, Cell, Run
+from core.benchmarks.grid.plan import (
+    FITTED_PROBE,
+    ONLINE,
+    PROBE,
+    TEACHERS,
+    TUNING_SEEDS,
+    Cell,
+    Run,
+)
 from core.benchmarks.grid.rows import RowFile, finished
 from core.benchmarks.grid.working import Worker, find_sources
 from core.types import SilentReporter
 
 PLACES = (("busi_256", 0.2), ("brain_mri_4class_224", 0.05))
 CELLS = tuple(Cell(*place, teacher) for teacher in TEACHERS for place in PLACES)
+VIEWS = (4, ONLINE)  # stored views of each image, or a fresh one in every epoch
+VIEW_CELLS = tuple(Cell(*place, views=views) for place in PLACES for views in VIEWS)
 CONSTANT: dict[str, Any] = {"hybrid": {"end": 1.0}, "agreement": {"end": 1.0}}
 FIGURE = "whole_validation_auroc"
 SOFT = CONSTANT | {"temperature": 4.0}
@@ -44,12 +54,15 @@ TRIED: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def tuning_runs(only: str = "") -> Iterator[Run]:
-    """All that is tried, teacher by teacher and seed by seed."""
+    """All that is tried, teacher by teacher and seed by seed; then RD with other views."""
     for teacher, seed in product(TEACHERS, TUNING_SEEDS):
         for cell in CELLS:
             for title, (method, changes) in TRIED.items():
                 if only in title and cell.teacher == teacher:
                     yield Run(cell, method, seed, changes)
+    for seed, cell in product(TUNING_SEEDS, VIEW_CELLS):
+        if only in "rd, views":
+            yield Run(cell, "rd", seed, {})
 
 
 def main(arguments: list[str]) -> None:
@@ -60,7 +73,7 @@ def main(arguments: list[str]) -> None:
         tuning_runs(only)
     )
     known = finished(file.read())
-    for cell in CELLS:
+    for cell in (*CELLS, *VIEW_CELLS):
         for title, (method, changes) in TRIED.items():
             runs = [Run(cell, method, seed, changes) for seed in TUNING_SEEDS]
             found = [known[run.key][FIGURE] for run in runs if run.key in known]
