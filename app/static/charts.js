@@ -4,8 +4,9 @@ import {colour, el, onTheme} from './live.js';
 import {plotly} from './plotting.js';
 
 const AGAIN_MS = 2000;       // after the chart library could not be had
-const DASHES = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot'];
-const STROKES = ['', '7 4', '2 4', '7 3 2 3', '11 4', '11 3 2 3'];   // the same for the legend
+const DWARFS = 4;            // how many times the highest term a total must be to be switched off
+const DASHES = ['solid', 'dash', 'dot', 'dashdot', 'longdash', 'longdashdot', '3px,2px'];
+const STROKES = ['', '7 4', '2 4', '7 3 2 3', '11 4', '11 3 2 3', '3 2'];   // the same for the legend
 const TEXT = {
   pass: 'Passes over the training images',
   start: 'Start',
@@ -54,12 +55,13 @@ const TEXT = {
     'validation/loss': 'validation images',
   },
 };
+// Every curve has its look, a place among the dashes and the inks; no method has two of one look.
 const CHARTS = {
-  auroc: {curves: ['validation/auroc'], low: 0.4, high: 1.005},
-  cka: {curves: ['cka/teacher', 'cka/reprogrammed'], low: 0, high: 1.005},
-  loss: {curves: ['loss', 'loss/task', 'loss/hybrid', 'loss/agreement', 'loss/cka', 'validation/loss',
-    'loss/kd', 'loss/dist', 'loss/hint', 'loss/guidance', 'loss/sp', 'loss/rkd_distance',
-    'loss/rkd_angle'], low: 0, high: null},
+  auroc: {curves: {'validation/auroc': 0}, low: 0.4, high: 1.005},
+  cka: {curves: {'cka/teacher': 0, 'cka/reprogrammed': 1}, low: 0, high: 1.005},
+  loss: {curves: {'loss': 0, 'loss/task': 1, 'loss/hybrid': 2, 'loss/agreement': 3, 'loss/cka': 4,
+    'validation/loss': 5, 'loss/guidance': 6, 'loss/kd': 2, 'loss/dist': 2, 'loss/hint': 2,
+    'loss/sp': 2, 'loss/rkd_distance': 2, 'loss/rkd_angle': 3}, low: 0, high: null},
 };
 
 /** The charts as one element; `.draw(shown)` redraws them in place, and zoom stays. */
@@ -84,7 +86,7 @@ function makeChart(key) {
   const node = el('section', {class: 'chart', 'aria-label': words.title, 'data-points': 0},
     el('div', {class: 'chart-head'}, el('h3', {}, words.title), reset),
     el('div', {class: 'frame'}, plot, waiting), table, el('p', {class: 'small-print'}, words.words));
-  const chart = {node, key, plot, waiting, table, reset, hidden: new Set(), ready: false, shown: null, run: '', zoom: null};
+  const chart = {node, key, plot, waiting, table, reset, hidden: new Set(), ready: false, shown: null, run: '', judged: '', zoom: null};
   reset.addEventListener('click', () => zoom(chart, null));
   chart.draw = (shown) => { chart.shown = shown; drawChart(chart); };
   return chart;
@@ -93,8 +95,9 @@ function makeChart(key) {
 async function drawChart(chart) {
   const {shown, key, plot} = chart;
   const lines = linesOf(chart, shown);
-  showTable(chart, lines);
   const drawn = lines.filter((line) => line.curves.has(line.name));
+  judgeTotals(chart, drawn);
+  showTable(chart, lines);
   const points = drawn.reduce((sum, line) => sum + line.curves.series.get(line.name).steps.length, 0);
   chart.node.dataset.points = String(points);
   chart.waiting.hidden = drawn.length > 0;
@@ -120,6 +123,20 @@ async function drawChart(chart) {
   });
 }
 
+/** A strongly weighted term makes a total beside which all else is flat: it begins switched off. */
+function judgeTotals(chart, drawn) {
+  const totals = drawn.filter((line) => line.name === 'loss');
+  const about = [chart.shown.run, ...totals.map((line) => line.id)].join();
+  if (!totals.length || chart.judged === about) return;
+  chart.judged = about;
+  delete chart.table.dataset.lines;               // its buttons show what is switched off
+  const highest = (line) => line.curves.summary(line.name, true)?.high.value ?? 0;
+  const terms = drawn.filter((line) => line.name.startsWith('loss/')).map(highest);
+  for (const total of totals) {
+    if (terms.length && highest(total) > DWARFS * Math.max(...terms)) chart.hidden.add(total.id); else chart.hidden.delete(total.id);
+  }
+}
+
 function zoom(chart, ranges) {
   chart.zoom = ranges;
   drawChart(chart);
@@ -127,14 +144,14 @@ function zoom(chart, ranges) {
 
 /** The curves a chart shows: those of the run, then those of the one beside it. */
 function linesOf({key}, {curves, beside, alone, expected, name}) {
-  const known = CHARTS[key].curves;
+  const places = CHARTS[key].curves, known = Object.keys(places);
   const more = key === 'loss' ? [...curves.series.keys()].filter((found) => found.startsWith('loss/') && !known.includes(found)) : [];
   const wanted = [...known, ...more].filter((found) => curves.has(found) || expected.includes(found));
   const own = wanted.filter((found) => !(alone && found === 'loss'))
-    .map((found) => ({own: true, id: found, name: found, curves, run: name, place: known.indexOf(found) % DASHES.length}));
+    .map((found) => ({own: true, id: found, name: found, curves, run: name, place: places[found] ?? -1}));
   if (!beside) return own;
   const others = known.filter((found) => beside.curves.has(found) && !(beside.alone && found === 'loss'))
-    .map((found) => ({own: false, id: `beside/${found}`, name: found, curves: beside.curves, run: beside.name, place: known.indexOf(found)}));
+    .map((found) => ({own: false, id: `beside/${found}`, name: found, curves: beside.curves, run: beside.name, place: places[found]}));
   return [...own, ...others];
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -364,6 +365,28 @@ def slowness() -> float:
     """Seconds of grace where more processes want to run than there are processors."""
     load = os.getloadavg()[0] / (os.cpu_count() or 1)
     return max(0.0, load - 1.0)
+
+
+def test_a_total_that_dwarfs_its_terms_begins_switched_off(
+    desk: AppServer, open_page: OpenPage
+) -> None:
+    run, copy = finished(desk), copy_of(desk)
+    lines = copy.events.read_text(encoding="utf-8").splitlines()
+    events = [json.loads(line) for line in lines]
+    for event in events:
+        if event.get("name") == "loss":
+            event["value"] *= 100
+    copy.events.write_text("".join(f"{json.dumps(event)}\n" for event in events), encoding="utf-8")
+    page = open_page(desk, f"/train?run={run.id}")
+    plot = page.locator("#plot-loss[data-drawn]")
+    total = page.locator("#table-loss").get_by_role("button", name="all terms, weighted").first
+    for shown, switched in ((run, "true"), (copy, "false")):
+        page.locator(f"#runs tr[data-run='{shown.id}'] .run-link").click()
+        expect(page.locator("#monitor")).to_have_attribute("data-run", shown.id)
+        expect(plot).to_be_attached()
+        expect(total).to_have_attribute("aria-pressed", switched)
+    total.click()
+    expect(total).to_have_attribute("aria-pressed", "true")
 
 
 def test_the_list_filters_compares_and_deletes(
