@@ -23,6 +23,7 @@ from core.teachers.room import (
     find_store,
     kept_shapes,
     plan_views,
+    store_choices,
     store_key,
     store_name,
     stored_progress,
@@ -157,6 +158,6 @@ def _store(
     grids = [(int(high), int(wide)) for high, wide in (student["grids"][stage] for stage in stages)]
     maps = [(int(deep), int(high), int(wide)) for deep, high, wide in teacher["maps"]]
     kept = kept_shapes([maps[tap] for tap in taps], grids)
-    choices = [config.train.seed, config.train.augment]
+    choices = store_choices(config.train.seed, config.train.augment, config.device.precision)
     key = store_key(spec, images.data_sha256, images.train, images.validation, choices)
     return bytes_per_image(kept), store_name(key, taps, grids)

@@ -24,6 +24,7 @@ from core.students.cost import measure_module
 from core.students.spec import STUDENTS
 from core.teachers.base import Teacher, build_network
 from core.teachers.checkpoint import load_teacher
+from core.teachers.precision import choose_precision
 from core.teachers.spec import TeacherSpec
 from core.training.batches import Batch
 from core.training.device import Chosen, choose_accelerator, make_fabric
@@ -99,8 +100,10 @@ def measure_teacher(spec: TeacherSpec, setting: Setting, cache: Path) -> dict[st
         fabric = _fabric(setting)
         teacher.to(fabric.device)
 
+        precision = choose_precision(teacher, "auto")
+
         def look(count: int) -> None:
-            teacher(_views(count, setting, spec.image_px).to(fabric.device))
+            teacher(_views(count, setting, spec.image_px).to(fabric.device), precision)
 
         largest = 1 if card.latency_ms > 500 else setting.batch
         feature = _per_image_ms(look, fabric, largest)

@@ -108,7 +108,8 @@ class Speed:
             ``pairs``: for each student the ratios of `WANTED`, ``images_per_second`` of each side,
             all ``seconds``, ``teacher_seconds``, the ``reckoned`` seconds of runs (with ``scale``
             also ``full``), what was chosen for the ``device``, and ``config_sha256``; besides
-            ``teacher``, ``image_px``, ``batch``, ``epochs``, ``views`` and ``repeats``.
+            ``teacher``, ``teacher_precision``, ``image_px``, ``batch``, ``epochs``, ``views`` and
+            ``repeats``.
         """
         return _measure_all(reporter, scale, {}, lambda result: None)
 
@@ -164,9 +165,11 @@ def _measure_all(
     pairs = dict(known)
     with tempfile.TemporaryDirectory(prefix="bedside-bench-") as folder:
         bench = Bench(speed_data(reporter), speed_teacher(), Path(folder), reporter)
+        bench.teacher.to(choose_accelerator(speed_config(PAIRS[0], "rd").device))
         result = {
             "benchmark": "speed",
             "teacher": bench.teacher.spec.title,
+            "teacher_precision": bench.precision,
             "image_px": SIDE,
             "batch": BATCH,
             "epochs": EPOCHS,
@@ -174,7 +177,6 @@ def _measure_all(
             "repeats": REPEATS,
             "pairs": pairs,
         }
-        bench.teacher.to(choose_accelerator(speed_config(PAIRS[0], "rd").device))
         teacher = time_teacher(bench, PAIRS[0], reporter)
         for student in (name for name in PAIRS if name not in known):
             pairs[student] = _measure(bench, student, teacher, scale)

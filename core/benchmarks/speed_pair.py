@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,8 +21,9 @@ from core.data.scan import import_dataset
 from core.data.split import split_images
 from core.errors import TrainingError
 from core.files import workspace_folder
-from core.teachers.base import Teacher, build_network
+from core.teachers.base import Precision, Teacher, build_network
 from core.teachers.features import OnlineFeatures
+from core.teachers.precision import choose_precision
 from core.teachers.spec import TeacherSpec
 from core.training.device import Chosen
 from core.training.loop import Trainer
@@ -84,6 +86,11 @@ class Bench:
     folder: Path
     reporter: Reporter
 
+    @functools.cached_property
+    def precision(self) -> Precision:
+        """The teacher's arithmetic: what a store would take."""
+        return choose_precision(self.teacher, "auto")
+
     @property
     def cache(self) -> PixelCache:
         """The decoded images."""
@@ -114,5 +121,5 @@ class Bench:
         session = self.session(student, "rd", 1, "online")
         if session.request is None:
             raise TrainingError("T06", "RD needs a teacher")
-        features = OnlineFeatures(self.teacher, self.cache, session.request)
+        features = OnlineFeatures(self.teacher, self.cache, session.request, self.precision)
         return replace(session, features=features).trainer(SilentReporter())[0]

@@ -76,7 +76,7 @@ def bare_pictures(bench: Bench) -> list[torch.Tensor]:
 def bare_pass(bench: Bench, pictures: list[torch.Tensor]) -> None:
     """The teacher on every batch, and nothing else."""
     for batch in pictures:
-        bench.teacher(batch)
+        bench.teacher(batch, bench.precision)
 
 
 def time_epochs(trainers: dict[str, Trainer], reporter: Reporter) -> Seconds:

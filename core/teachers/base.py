@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import timm
 import torch
@@ -15,7 +15,9 @@ from torch import Tensor, nn
 from core.errors import ModelError
 from core.memory import within_memory
 from core.teachers.spec import TeacherSpec
+from core.tensors import at_least_float32
 
+Precision = Literal["float32", "bfloat16"]
 MLP_LAYERS = {"SwiGLUPacked": SwiGLUPacked}
 
 
@@ -48,20 +50,25 @@ class Teacher(nn.Module):
         return super().train(False)
 
     @torch.no_grad()
-    def forward(self, images: Tensor) -> list[Tensor]:
+    def forward(self, images: Tensor, precision: Precision = "float32") -> list[Tensor]:
         """Feature maps at the taps.
 
         Args:
             images: ``[N, C, S, S]`` float in [0, 1], S the teacher's `image_px`; one channel is
                 repeated for a teacher that expects three, three are averaged for one.
+            precision: Arithmetic of the network.
 
         Returns:
-            One ``[N, C_i, H_i, W_i]`` map per tap; tokens come as maps, prefix tokens are dropped.
+            One ``[N, C_i, H_i, W_i]`` map per tap, no less exact than float32; tokens come as maps,
+            prefix tokens are dropped.
 
         Raises:
             ModelError: The memory is too small for one picture (M03).
         """
-        return within_memory(lambda: self._in_parts(images), lambda: self._halve(len(images)))
+        half = precision == "bfloat16"
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=half):
+            maps = within_memory(lambda: self._in_parts(images), lambda: self._halve(len(images)))
+        return [at_least_float32(found) for found in maps]
 
     def _in_parts(self, images: Tensor) -> list[Tensor]:
         parts = [self.look(part) for part in torch.split(images, self._at_once)]

@@ -12,7 +12,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -21,13 +21,15 @@ from torch import Tensor
 
 from core.data.augment import apply_views, clean_view, draw_views
 from core.data.cache import PixelCache
-from core.files import private_folder, read_json, require_free, write_json
-from core.teachers.base import Teacher
+from core.files import private_folder, read_facts, read_json, require_free, write_json
+from core.teachers.base import Precision, Teacher
+from core.teachers.precision import choose_precision
 from core.teachers.room import (
     Shape,
     bytes_per_image,
     find_store,
     kept_shapes,
+    store_choices,
     store_key,
     store_name,
     stored_progress,
@@ -52,6 +54,8 @@ class FeatureRequest:
         augment: Kind of views, a key of `augment.RANGES`.
         taps: Positions in the teacher's list of taps.
         grids: For each tap, the student's grid; larger teacher maps are averaged down to it.
+        precision: Arithmetic of the teacher. With "auto" the faster one is taken when a store is
+            begun, and the store says which.
     """
 
     train: pd.DataFrame
@@ -62,6 +66,7 @@ class FeatureRequest:
     augment: str
     taps: tuple[int, ...]
     grids: tuple[tuple[int, int], ...]
+    precision: Literal["auto"] | Precision = "auto"
 
     def key(self, teacher: Teacher) -> str:
         """Folder name of the store: everything that determines its content."""
@@ -70,7 +75,7 @@ class FeatureRequest:
             self.data_sha256,
             self.train["image"].tolist(),
             self.validation["image"].tolist(),
-            [self.seed, self.augment],
+            store_choices(self.seed, self.augment, self.precision),
         )
         return store_name(key, self.taps, self.grids)
 
@@ -114,23 +119,38 @@ class StoredFeatures:
 
 
 class OnlineFeatures:
-    """Features computed when asked for: the fallback where the disk cannot hold a store."""
+    """Features computed when asked for: the fallback where the disk cannot hold a store.
 
-    def __init__(self, teacher: Teacher, cache: PixelCache, request: FeatureRequest) -> None:
+    Args:
+        teacher: The network.
+        cache: Pixels.
+        request: What is wanted.
+        precision: Arithmetic of the network.
+    """
+
+    def __init__(
+        self, teacher: Teacher, cache: PixelCache, request: FeatureRequest, precision: Precision
+    ) -> None:
         self.views = request.views
         self._teacher = teacher
         self._cache = cache
         self._request = request
+        self._precision = precision
 
     def seen(self, positions: np.ndarray, views: np.ndarray) -> list[Tensor]:
         """See `Features.seen`."""
         frame = self._request.train.iloc[positions]
-        return teacher_maps(self._teacher, self._cache, self._request, frame, views)
+        return self._maps(frame, views)
 
     def clean(self, positions: np.ndarray) -> list[Tensor]:
         """See `Features.clean`."""
         frame = self._request.validation.iloc[positions]
-        return teacher_maps(self._teacher, self._cache, self._request, frame, None)
+        return self._maps(frame, None)
+
+    def _maps(self, frame: pd.DataFrame, views: np.ndarray | None) -> list[Tensor]:
+        return teacher_maps(
+            self._teacher, self._cache, self._request, frame, views, self._precision
+        )
 
 
 def teacher_maps(
@@ -139,6 +159,7 @@ def teacher_maps(
     request: FeatureRequest,
     frame: pd.DataFrame,
     views: np.ndarray | None,
+    precision: Precision,
 ) -> list[Tensor]:
     """Run the teacher on some images.
 
@@ -148,6 +169,7 @@ def teacher_maps(
         request: Which taps, at which grid, in which kind of views.
         frame: Rows of the manifest.
         views: View of each row; nothing for the clean picture.
+        precision: Arithmetic of the network.
 
     Returns:
         ``[B, C, h, w]`` float32 on the processor for each tap asked for.
@@ -159,9 +181,9 @@ def teacher_maps(
     else:
         drawn = draw_views(request.seed, frame["image"].tolist(), views.tolist(), request.augment)
         pictures = apply_views(cache.values(rows), drawn, side)
-    maps = teacher(pictures.to(teacher.mean.device))
+    maps = teacher(pictures.to(teacher.mean.device), precision)
     return [
-        _shrink(maps[tap], grid).float().cpu()
+        _shrink(maps[tap], grid).cpu()
         for tap, grid in zip(request.taps, request.grids, strict=True)
     ]
 
@@ -204,7 +226,8 @@ def build_store(
     missing = max(0, request.views - done["views"])
     if missing or done["clean"] < len(request.validation):
         require_free(home, missing * per_view + clean, "The store of teacher features")
-    write_json(home / ABOUT, _about(teacher, request))
+    precision = _precision(home, teacher, request)
+    write_json(home / ABOUT, _about(teacher, request) | {"precision": precision})
     passes: list[tuple[str, int]] = [("clean", 0)]
     passes += [("train", view) for view in range(done["views"], request.views)]
     shapes = _kept_shapes(teacher, request)
@@ -220,7 +243,7 @@ def build_store(
                 raise Stopped
             part = frame.iloc[start : start + BATCH]
             views = None if name == "clean" else np.full(len(part), view)
-            maps = teacher_maps(teacher, cache, request, part, views)
+            maps = teacher_maps(teacher, cache, request, part, views, precision)
             for place, found in enumerate(maps):
                 _append(home / f"{name}-{place}.bin", found, offset + start)
             done["clean" if name == "clean" else "images"] = start + len(part)
@@ -237,6 +260,13 @@ def build_store(
     }
     write_json(home / "store.json", facts)
     return StoredFeatures(home, request.views, places)
+
+
+def _precision(home: Path, teacher: Teacher, request: FeatureRequest) -> Precision:
+    """What the store was begun in; nothing is said in stores older than the choice."""
+    begun = "float32" if any(stored_progress(home).values()) else request.precision
+    known: Precision | None = read_facts(home / ABOUT).get("precision")
+    return known or choose_precision(teacher, begun)
 
 
 def _about(teacher: Teacher, request: FeatureRequest) -> dict[str, object]:

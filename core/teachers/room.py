@@ -43,12 +43,17 @@ def store_key(
         data_sha256: Hash of the data set.
         train: Ids of the training images, in the order of their positions.
         validation: Ids of the validation images.
-        choices: Seed and kind of the views.
+        choices: From `store_choices`.
     """
     described = spec.model_dump(mode="json", exclude=UNIMPORTANT)
     return sha256_json(
         [VERSION, described, data_sha256, list(train), list(validation), list(choices)]
     )[:16]
+
+
+def store_choices(seed: int, augment: str, precision: str) -> list[Any]:
+    """What was asked for, for `store_key`: seed and kind of the views, and a certain arithmetic."""
+    return [seed, augment, *([] if precision == "auto" else [precision])]
 
 
 def store_name(key: str, taps: Sequence[int], grids: Sequence[tuple[int, int]]) -> str:

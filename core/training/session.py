@@ -33,6 +33,7 @@ from core.teachers.features import (
     build_store,
     store_bytes,
 )
+from core.teachers.precision import choose_precision
 from core.teachers.probe import LinearProbe, fit_probe
 from core.teachers.room import plan_views
 from core.training.adapting import adapt_teacher
@@ -57,7 +58,8 @@ class Places:
         features: Folder of all feature stores, shared between runs.
         checkpoints: Folder of this run's checkpoints.
         device: File that records what was chosen by measurement.
-        views: File that records how many views the disk held.
+        views: File that records how many views the disk held, and if none, in which arithmetic the
+            teacher looks at every batch.
         probe: File that keeps the teacher's linear probe.
         adapter: File that keeps the teacher's low-rank adapter, for a method that trains one.
     """
@@ -258,6 +260,7 @@ def _request(
         augment=config.train.augment,
         taps=tuple(taps),
         grids=tuple(grids[stage] for stage in stages),
+        precision=config.device.precision,
     )
 
 
@@ -273,15 +276,20 @@ def _features(
     per_view, clean = store_bytes(teacher, request)
     if not places.views.exists():  # decided once: a resumed run shows the same views
         free = shutil.disk_usage(places.features).free
-        write_json(places.views, plan_views(per_view, clean, request.views, free))
-    views = int(read_json(places.views))
+        views = plan_views(per_view, clean, request.views, free)
+        online = None if views else choose_precision(teacher, request.precision)
+        write_json(places.views, {"views": views, "online": online})
+    decided = read_json(places.views)
+    if isinstance(decided, int):  # by an earlier version
+        decided = {"views": decided, "online": "float32"}
+    views = int(decided["views"])
     if views == 0:
         reporter.alert(
             "warning",
             "T10",
             "The disk cannot hold the teacher's features; they are computed in every step, slower",
         )
-        return request, OnlineFeatures(teacher, cache, request)
+        return request, OnlineFeatures(teacher, cache, request, decided["online"])
     if views < request.views:
         reporter.alert(
             "warning",

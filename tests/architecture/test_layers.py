@@ -32,7 +32,7 @@ FLOORS = {
     r"core\.runs\.": (1, "runs"),
     r"core\.teachers\.(adopt|base|beside|catalogue|checkpoint|consent|fetch)": (1, "teachers"),
     r"core\.teachers\.(formats\.\w+|lora|merging|recognise|room|shards|spec)": (1, "teachers"),
-    r"core\.teachers\.(features|out_of_fold|pooled|probe|projection|pretrain|scenes)": (
+    r"core\.teachers\.(features|out_of_fold|pooled|precision|probe|projection|pretrain|scenes)": (
         2,
         "teachers",
     ),

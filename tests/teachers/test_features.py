@@ -9,49 +9,23 @@ import numpy as np
 import pytest
 import torch
 
-from core.data.cache import PixelCache
 from core.errors import ModelError
-from core.teachers.base import Teacher
-from core.teachers.catalogue import find_teacher
-from core.teachers.checkpoint import load_teacher
 from core.teachers.features import (
-    FeatureRequest,
     OnlineFeatures,
     build_store,
     store_bytes,
 )
 from core.teachers.room import plan_views
 from core.tensors import shrink_map
-from core.types import SplitName, Stopped
-from tests.tiny import ListReporter, tiny_config, tiny_dataset, write_images, write_tiny_teacher
+from core.types import Stopped
+from tests.teachers.conftest import Made
+from tests.tiny import ListReporter
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Teacher, PixelCache, FeatureRequest]:
-    torch.set_num_threads(1)
-    home = tmp_path_factory.mktemp("features")
-    images, file = write_images(home / "demo"), write_tiny_teacher(home / "t")
-    dataset = tiny_dataset(tiny_config(images, file), home / "workspace")
-    request = FeatureRequest(
-        train=dataset.part(SplitName.TRAIN),
-        validation=dataset.part(SplitName.VALIDATION),
-        data_sha256=dataset.sha256,
-        seed=3,
-        views=2,
-        augment="light",
-        taps=(2, 3),
-        grids=((2, 2), (2, 2)),
-    )
-    teacher = load_teacher(find_teacher(str(file)), home)
-    return teacher, PixelCache(dataset.folder), request
-
-
-def test_stored_equals_online_within_bfloat16(
-    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
-) -> None:
+def test_stored_equals_online_within_bfloat16(made: Made, tmp_path: Path) -> None:
     teacher, cache, request = made
     stored = build_store(teacher, cache, request, tmp_path, ListReporter())
-    online = OnlineFeatures(teacher, cache, request)
+    online = OnlineFeatures(teacher, cache, request, "float32")
     positions, views = np.array([5, 0, 3]), np.array([1, 0, 1])
     for left, right in (
         (stored.seen(positions, views), online.seen(positions, views)),
@@ -65,7 +39,7 @@ def test_stored_equals_online_within_bfloat16(
 
 
 def test_too_little_memory_asks_the_teacher_about_fewer(
-    made: tuple[Teacher, PixelCache, FeatureRequest], monkeypatch: pytest.MonkeyPatch
+    made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Case 55: and then again about no more than that."""
     teacher, real = made[0], made[0].look
@@ -91,9 +65,7 @@ def test_too_little_memory_asks_the_teacher_about_fewer(
         teacher(images)
 
 
-def test_views_differ_and_are_those_of_the_student(
-    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
-) -> None:
+def test_views_differ_and_are_those_of_the_student(made: Made, tmp_path: Path) -> None:
     teacher, cache, request = made
     stored = build_store(teacher, cache, request, tmp_path, ListReporter())
     one = np.array([0])
@@ -101,9 +73,7 @@ def test_views_differ_and_are_those_of_the_student(
     assert not torch.equal(first, second)
 
 
-def test_an_interrupted_store_is_continued(
-    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
-) -> None:
+def test_an_interrupted_store_is_continued(made: Made, tmp_path: Path) -> None:
     teacher, cache, request = made
     whole = build_store(teacher, cache, request, tmp_path / "whole", ListReporter())
     with pytest.raises(Stopped):
@@ -119,9 +89,7 @@ def test_an_interrupted_store_is_continued(
             assert torch.equal(left, right)
 
 
-def test_more_views_are_added_to_what_is_there(
-    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
-) -> None:
+def test_more_views_are_added_to_what_is_there(made: Made, tmp_path: Path) -> None:
     teacher, cache, request = made
     build_store(teacher, cache, request, tmp_path, first := ListReporter())
     build_store(teacher, cache, replace(request, views=3), tmp_path, second := ListReporter())
@@ -130,9 +98,7 @@ def test_more_views_are_added_to_what_is_there(
     assert third.steps == 0
 
 
-def test_a_larger_store_is_read_and_nothing_computed_twice(
-    made: tuple[Teacher, PixelCache, FeatureRequest], tmp_path: Path
-) -> None:
+def test_a_larger_store_is_read_and_nothing_computed_twice(made: Made, tmp_path: Path) -> None:
     (teacher, cache, request), stores = made, tmp_path / "stores"
     larger = build_store(teacher, cache, request, stores, ListReporter())
     last = replace(request, taps=request.taps[-1:], grids=request.grids[-1:])
@@ -150,7 +116,7 @@ def test_a_larger_store_is_read_and_nothing_computed_twice(
 
 
 def test_other_data_teacher_seed_or_grid_are_other_stores(
-    made: tuple[Teacher, PixelCache, FeatureRequest],
+    made: Made,
 ) -> None:
     teacher, _, request = made
     others = [
@@ -165,7 +131,7 @@ def test_other_data_teacher_seed_or_grid_are_other_stores(
 
 
 def test_the_disk_decides_how_many_views(
-    made: tuple[Teacher, PixelCache, FeatureRequest],
+    made: Made,
 ) -> None:
     teacher, _, request = made
     per_view, clean = store_bytes(teacher, request)

@@ -26,6 +26,7 @@ from core.students.base import Student
 from core.teachers.base import Teacher
 from core.teachers.features import OnlineFeatures
 from core.teachers.pooled import pooled_features
+from core.teachers.precision import choose_precision
 from core.training.session import Places, Session, fit_session_probe, prepare
 from core.types import Reporter, SilentReporter, SplitName
 
@@ -97,13 +98,14 @@ class Bench:
             probe=home / f"{adapted}probe-{run.cell.views}.safetensors",
             adapter=home / "adapter.safetensors",
         )
+        precision = choose_precision(self.teacher, config.device.precision)
         if online:
-            write_json(places.views, 0)
+            write_json(places.views, {"views": 0, "online": precision})
         session = prepare(config, dataset, self.data.cache, self.teacher, places, SilentReporter())
         if not online or session.request is None or session.teacher is None:
             return session
         request = replace(session.request, views=config.train.epochs)
-        features = OnlineFeatures(session.teacher, self.data.cache, request)
+        features = OnlineFeatures(session.teacher, self.data.cache, request, precision)
         return replace(session, request=request, features=features)
 
     def _train(self, session: Session, reporter: Reporter) -> tuple[Scores, Row]:

@@ -1,0 +1,104 @@
+"""A teacher looks at pictures in the faster arithmetic; a store stays in what it began in."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from core.files import read_json, write_json
+from core.teachers import features, precision
+from core.teachers.base import Precision, Teacher
+from core.teachers.features import ABOUT, OnlineFeatures, build_store
+from core.teachers.precision import choose_precision
+from core.types import Stopped
+from tests.teachers.conftest import Made
+from tests.tiny import ListReporter
+
+
+class Paced:
+    """Looks like a teacher and takes a given time."""
+
+    def __init__(self, teacher: Teacher, seconds: dict[str, float]) -> None:
+        self.mean, self.spec = teacher.mean, teacher.spec
+        self._seconds = seconds
+
+    def __call__(self, images: torch.Tensor, kind: Precision) -> None:
+        time.sleep(self._seconds[kind])
+
+
+@pytest.mark.parametrize(
+    ("half", "chosen"), [(0.002, "bfloat16"), (0.02, "float32"), (0.1, "float32")]
+)
+def test_bfloat16_is_taken_where_it_clearly_pays(
+    made: Made,
+    half: float,
+    chosen: str,
+) -> None:
+    paced = Paced(made[0], {"float32": 0.02, "bfloat16": half})
+    assert choose_precision(paced, "auto") == chosen  # type: ignore[arg-type]
+
+
+def test_what_was_asked_for_is_not_measured(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "time", None)
+    for asked in ("float32", "bfloat16"):
+        assert choose_precision(made[0], asked) == asked
+
+
+def test_features_of_both_agree_within_bfloat16(made: Made) -> None:
+    teacher, cache, request = made
+    positions, views = np.array([5, 0, 3]), np.array([1, 0, 1])
+    kinds: tuple[Precision, Precision] = ("float32", "bfloat16")
+    single, half = (
+        OnlineFeatures(teacher, cache, request, kind).seen(positions, views) for kind in kinds
+    )
+    for exact, rounded in zip(single, half, strict=True):
+        assert rounded.dtype == torch.float32
+        assert not torch.equal(exact, rounded)
+        assert (exact - rounded).norm() < 0.02 * exact.norm()
+
+
+def test_a_store_stays_in_the_arithmetic_it_began_in(
+    made: Made,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    teacher, cache, request = made[0], made[1], replace(made[2], precision="auto")
+    monkeypatch.setattr(features, "choose_precision", lambda teacher, asked: "bfloat16")
+    whole = build_store(teacher, cache, request, tmp_path / "whole", ListReporter())
+    with pytest.raises(Stopped):
+        build_store(teacher, cache, request, tmp_path / "cut", ListReporter(stop_after=2))
+    monkeypatch.setattr(features, "choose_precision", lambda teacher, asked: "float32")
+    rest = build_store(teacher, cache, request, tmp_path / "cut", ListReporter())
+    about = tmp_path / "cut" / request.key(teacher) / ABOUT
+    assert read_json(about)["precision"] == "bfloat16"
+    positions = np.arange(len(request.train))
+    for left, right in zip(
+        whole.seen(positions, 0 * positions), rest.seen(positions, 0 * positions), strict=True
+    ):
+        assert torch.equal(left, right)
+
+
+def test_a_store_that_does_not_say_was_begun_in_float32(
+    made: Made,
+    tmp_path: Path,
+) -> None:
+    teacher, cache, request = made[0], made[1], replace(made[2], precision="auto")
+    with pytest.raises(Stopped):
+        build_store(teacher, cache, request, tmp_path, ListReporter(stop_after=2))
+    about = tmp_path / request.key(teacher) / ABOUT
+    write_json(
+        about, {name: value for name, value in read_json(about).items() if name != "precision"}
+    )
+    build_store(teacher, cache, request, tmp_path, ListReporter())
+    assert read_json(about)["precision"] == "float32"
+
+
+def test_who_asks_for_one_arithmetic_gets_a_store_of_it(made: Made) -> None:
+    teacher, _, request = made
+    kinds = ("auto", "float32", "bfloat16")
+    assert len({replace(request, precision=kind).key(teacher) for kind in kinds}) == 3
