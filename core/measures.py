@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from core.files import read_json, sha256_json, write_json
 from core.machine import choose_threads, machine_name
@@ -17,7 +17,7 @@ from core.objectives.methods import METHODS
 from core.projects import Project
 from core.teachers.spec import TeacherSpec
 
-MEASURE_VERSION = 1  # raise it when something else is measured
+MEASURE_VERSION = 2  # raise it when something else is measured
 PACKAGES = ("torch", "timm", "lightning-fabric")
 
 
@@ -34,6 +34,7 @@ class Setting:
         method: Name of the method, for what a training step computes.
         accelerator: As in the request: "auto", "cpu", "cuda", "mps".
         threads: Processor threads.
+        precision: Arithmetic of the teacher, as in the request.
     """
 
     classes: int
@@ -44,6 +45,7 @@ class Setting:
     method: str
     accelerator: str
     threads: int
+    precision: Literal["auto", "float32", "bfloat16"]
 
     @property
     def key(self) -> str:
@@ -86,6 +88,7 @@ def setting_for(project: Project) -> Setting:
         method=config.method.name if config.method.name in METHODS else "rd",
         accelerator=config.device.accelerator,
         threads=choose_threads(config.device.threads),
+        precision=config.device.precision,
     )
 
 

@@ -100,7 +100,7 @@ def measure_teacher(spec: TeacherSpec, setting: Setting, cache: Path) -> dict[st
         fabric = _fabric(setting)
         teacher.to(fabric.device)
 
-        precision = choose_precision(teacher, "auto")
+        precision = choose_precision(teacher, setting.precision)
 
         def look(count: int) -> None:
             teacher(_views(count, setting, spec.image_px).to(fabric.device), precision)

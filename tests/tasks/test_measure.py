@@ -24,7 +24,7 @@ from tests.tiny import SIDE, ListReporter, tiny_config, write_tiny_teacher
 
 SETTING = Setting(
     classes=2, image_px=SIDE, cached_px=SIDE, channels=1, batch=8, method="rd",
-    accelerator="cpu", threads=1,
+    accelerator="cpu", threads=1, precision="auto",
 )  # fmt: skip
 MAPS = [(64, 16, 16), (128, 8, 8), (256, 4, 4), (512, 2, 2)]
 
