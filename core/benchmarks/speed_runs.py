@@ -14,6 +14,7 @@ from core.benchmarks.speed_steps import Seconds, timed
 from core.data.augment import apply_views, draw_views
 from core.errors import TrainingError
 from core.teachers.features import FeatureRequest, build_store
+from core.teachers.precision import choose_precision
 from core.training.loop import Trainer
 from core.types import Reporter, SilentReporter, SplitName
 
@@ -31,17 +32,19 @@ class TeacherPass:
             the disk.
         images: Training images.
         clean: Validation images.
+        chosen: Once for a store: which arithmetic is the faster.
     """
 
     bare: float
     stored: float
     images: int
     clean: int
+    chosen: float
 
     def store(self, views: int) -> float:
         """Seconds to fill a store of that many views."""
         each = self.stored / (self.images + self.clean)
-        return each * (views * self.images + self.clean)
+        return each * (views * self.images + self.clean) + self.chosen
 
 
 def time_teacher(bench: Bench, student: str, reporter: Reporter) -> TeacherPass:
@@ -50,7 +53,8 @@ def time_teacher(bench: Bench, student: str, reporter: Reporter) -> TeacherPass:
     request = bench.session(student, "rd", 1, "rd").request
     if request is None:
         raise TrainingError("T06", "RD needs a teacher")
-    request = replace(request, views=1)
+    request = replace(request, views=1, precision=bench.precision)
+    chosen = timed(partial(choose_precision, bench.teacher, "auto"))
     pictures = bare_pictures(bench)
     bare, stored = [], []
     for turn in range(PASSES):
@@ -60,7 +64,7 @@ def time_teacher(bench: Bench, student: str, reporter: Reporter) -> TeacherPass:
         reporter.progress(turn + 1, PASSES)
     return TeacherPass(
         statistics.median(bare), statistics.median(stored), len(request.train),
-        len(request.validation),
+        len(request.validation), chosen,
     )  # fmt: skip
 
 

@@ -42,6 +42,7 @@ class Teacher(nn.Module):
         self.register_buffer("mean", torch.tensor(spec.mean)[None, :, None, None], persistent=False)
         self.register_buffer("std", torch.tensor(spec.std)[None, :, None, None], persistent=False)
         self._at_once = sys.maxsize  # pictures; fewer once memory was too small
+        self._shapes: list[tuple[int, int, int]] | None = None
         self.requires_grad_(False)
         self.eval()
 
@@ -118,9 +119,11 @@ class Teacher(nn.Module):
 
     def map_shapes(self) -> list[tuple[int, int, int]]:
         """Channels, height and width of the map at every tap, asked of the network itself."""
-        side = self.spec.image_px
-        blank = torch.zeros(1, 1, side, side, device=self.mean.device)
-        return [(found.shape[1], found.shape[2], found.shape[3]) for found in self(blank)]
+        if self._shapes is None:  # asked once: a large network takes a second to answer
+            side = self.spec.image_px
+            blank = torch.zeros(1, 1, side, side, device=self.mean.device)
+            self._shapes = [(maps.shape[1], maps.shape[2], maps.shape[3]) for maps in self(blank)]
+        return self._shapes
 
 
 def build_network(spec: TeacherSpec) -> nn.Module:

@@ -7,12 +7,14 @@ import time
 from typing import Literal
 
 import torch
+from torch import Tensor
 
 from core.teachers.base import Precision, Teacher
 
-PICTURES = 4
+PICTURES = 2
 TRIALS = 3
 GAIN = 0.9  # bfloat16 has to take at most so much of the time of float32
+CLEAR = (0.6, 1.2)  # outside of this one timed trial is enough
 DEVICES = ("cpu", "cuda")  # those on which a teacher was ever run in bfloat16
 
 
@@ -30,13 +32,19 @@ def choose_precision(teacher: Teacher, asked: Literal["auto"] | Precision) -> Pr
     side = teacher.spec.image_px
     pictures = torch.rand(PICTURES, 1, side, side, device=device)
     kinds: tuple[Precision, Precision] = ("float32", "bfloat16")
-    spent: dict[Precision, list[float]] = {kind: [] for kind in kinds}
-    for _ in range(1 + TRIALS):
-        for kind in kinds:
-            started = time.perf_counter()
-            teacher(pictures, kind)
-            if device.type == "cuda":
-                torch.cuda.synchronize()
-            spent[kind].append(time.perf_counter() - started)
-    single, half = (statistics.median(spent[kind][1:]) for kind in kinds)
-    return "bfloat16" if half < GAIN * single else "float32"
+    shares: list[float] = []
+    for trial in range(1 + TRIALS):
+        single, half = (_seconds(teacher, pictures, kind) for kind in kinds)
+        if trial:  # the first is slower for its own reasons
+            shares.append(half / single)
+        if shares and not CLEAR[0] < shares[-1] < CLEAR[1]:
+            break
+    return "bfloat16" if statistics.median(shares) < GAIN else "float32"
+
+
+def _seconds(teacher: Teacher, pictures: Tensor, kind: Precision) -> float:
+    started = time.perf_counter()
+    teacher(pictures, kind)
+    if pictures.is_cuda:
+        torch.cuda.synchronize()
+    return time.perf_counter() - started

@@ -18,7 +18,7 @@ from core.benchmarks.speed_steps import WARM_UP, ratio, time_in_turns
 from core.files import write_json
 from core.types import SilentReporter
 
-TEACHER = TeacherPass(bare=10.0, stored=16.0, images=96, clean=32)
+TEACHER = TeacherPass(bare=10.0, stored=16.0, images=96, clean=32, chosen=3.0)
 EPOCH = {
     "student_only": [1.0, 1.2, 9.0],
     "student_only/end": [0.3, 0.3, 0.3],
@@ -44,7 +44,7 @@ def test_a_ratio_is_that_of_neighbours() -> None:
 
 def test_whole_runs_are_reckoned_from_epochs_and_passes() -> None:
     found = reckon(EPOCH, TEACHER)
-    store = 16 / 128 * (VIEWS * 96 + 32)
+    store = 16 / 128 * (VIEWS * 96 + 32) + 3
     assert found["run"] == pytest.approx(EPOCHS * (1.3 + 0.4) + store)
     assert found["ideal"] == pytest.approx(EPOCHS * (1.2 + 0.3) + VIEWS * 10)
     assert found["online"] == pytest.approx(EPOCHS * (11 + 0.4))
