@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,25 +20,28 @@ from tests.tiny import ListReporter
 
 
 class Paced:
-    """Looks like a teacher and takes a given time."""
+    """Looks like a teacher, and is a clock that goes on by a given time when it is asked."""
 
     def __init__(self, teacher: Teacher, seconds: dict[str, float]) -> None:
         self.mean, self.spec = teacher.mean, teacher.spec
         self._seconds = seconds
+        self._now = 0.0
 
     def __call__(self, images: torch.Tensor, kind: Precision) -> None:
-        time.sleep(self._seconds[kind])
+        self._now += self._seconds[kind]
+
+    def perf_counter(self) -> float:
+        return self._now
 
 
 @pytest.mark.parametrize(
-    ("half", "chosen"), [(0.002, "bfloat16"), (0.02, "float32"), (0.1, "float32")]
+    ("half", "chosen"), [(0.2, "bfloat16"), (0.85, "bfloat16"), (0.95, "float32"), (5, "float32")]
 )
 def test_bfloat16_is_taken_where_it_clearly_pays(
-    made: Made,
-    half: float,
-    chosen: str,
+    made: Made, half: float, chosen: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paced = Paced(made[0], {"float32": 0.02, "bfloat16": half})
+    paced = Paced(made[0], {"float32": 1.0, "bfloat16": half})
+    monkeypatch.setattr(precision, "time", paced)
     assert choose_precision(paced, "auto") == chosen  # type: ignore[arg-type]
 
 
