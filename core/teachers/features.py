@@ -227,7 +227,7 @@ def build_store(
     if missing or done["clean"] < len(request.validation):
         require_free(home, missing * per_view + clean, "The store of teacher features")
     precision = _precision(home, teacher, request)
-    write_json(home / ABOUT, _about(teacher, request) | {"precision": precision})
+    write_json(home / ABOUT, _about(teacher, request, precision))
     passes: list[tuple[str, int]] = [("clean", 0)]
     passes += [("train", view) for view in range(done["views"], request.views)]
     shapes = _kept_shapes(teacher, request)
@@ -269,14 +269,15 @@ def _precision(home: Path, teacher: Teacher, request: FeatureRequest) -> Precisi
     return known or choose_precision(teacher, begun)
 
 
-def _about(teacher: Teacher, request: FeatureRequest) -> dict[str, object]:
-    """What the store is, for people; the store's name says it to programs."""
+def _about(teacher: Teacher, request: FeatureRequest, precision: Precision) -> dict[str, object]:
+    """What the store is, for people and, of its arithmetic, for who continues it."""
     return {
         "teacher": teacher.spec.title,
         "teacher_sha256": teacher.spec.sha256,
         "data_sha256": request.data_sha256,
         "train": len(request.train),
         "validation": len(request.validation),
+        "precision": precision,
     }
 
 

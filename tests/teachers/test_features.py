@@ -115,9 +115,7 @@ def test_a_larger_store_is_read_and_nothing_computed_twice(made: Made, tmp_path:
     assert (stores / more.key(teacher)).is_dir()
 
 
-def test_other_data_teacher_seed_or_grid_are_other_stores(
-    made: Made,
-) -> None:
+def test_other_data_teacher_seed_or_grid_are_other_stores(made: Made) -> None:
     teacher, _, request = made
     others = [
         replace(request, data_sha256="x"),
@@ -130,9 +128,7 @@ def test_other_data_teacher_seed_or_grid_are_other_stores(
     assert replace(request, views=9).key(teacher) == request.key(teacher)
 
 
-def test_the_disk_decides_how_many_views(
-    made: Made,
-) -> None:
+def test_the_disk_decides_how_many_views(made: Made) -> None:
     teacher, _, request = made
     per_view, clean = store_bytes(teacher, request)
     cells = (256 + 512) * 4

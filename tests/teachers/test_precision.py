@@ -65,9 +65,7 @@ def test_features_of_both_agree_within_bfloat16(made: Made) -> None:
 
 
 def test_a_store_stays_in_the_arithmetic_it_began_in(
-    made: Made,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher, cache, request = made[0], made[1], replace(made[2], precision="auto")
     monkeypatch.setattr(features, "choose_precision", lambda teacher, asked: "bfloat16")
@@ -85,17 +83,14 @@ def test_a_store_stays_in_the_arithmetic_it_began_in(
         assert torch.equal(left, right)
 
 
-def test_a_store_that_does_not_say_was_begun_in_float32(
-    made: Made,
-    tmp_path: Path,
-) -> None:
+def test_a_store_that_does_not_say_was_begun_in_float32(made: Made, tmp_path: Path) -> None:
     teacher, cache, request = made[0], made[1], replace(made[2], precision="auto")
     with pytest.raises(Stopped):
         build_store(teacher, cache, request, tmp_path, ListReporter(stop_after=2))
     about = tmp_path / request.key(teacher) / ABOUT
-    write_json(
-        about, {name: value for name, value in read_json(about).items() if name != "precision"}
-    )
+    said = read_json(about)
+    del said["precision"]
+    write_json(about, said)
     build_store(teacher, cache, request, tmp_path, ListReporter())
     assert read_json(about)["precision"] == "float32"
 

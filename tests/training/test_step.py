@@ -72,11 +72,7 @@ def test_a_batch_in_parts_has_the_gradient_of_the_whole(bench: Bench, tmp_path: 
     for parts in (1, 3):
         trainer.stepper.parts = parts
         batch = trainer.job.batches.batch(0)
-        trainer.stepper._gradients(
-            batch,
-            lambda part: trainer.loss(part, 0),
-            0,
-        )
+        trainer.stepper._gradients(batch, lambda part: trainer.loss(part, 0), 0)
         gradients.append([p.grad for p in trainer.model.parameters() if p.grad is not None])
     for whole, summed in zip(*gradients, strict=True):
         torch.testing.assert_close(summed, whole, atol=1e-6, rtol=1e-4)
