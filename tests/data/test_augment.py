@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch.nn import functional
 
 from core.data.augment import (
+    GROUP,
     RANGES,
     apply_views,
     as_floats,
-    at_once,
     clean_view,
     draw_views,
     view_for_epoch,
@@ -84,13 +85,21 @@ def test_every_stored_view_is_shown_once_in_a_round() -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("side", [40, 48, 64])
-def test_both_ways_to_the_same_view(side: int, channels: int) -> None:
-    """One by one (processor) and all at once (graphics card), from 8 bits and from floats."""
-    noise = torch.rand(5, channels, 48, 48, generator=torch.Generator().manual_seed(0))
+def test_a_view_is_what_its_parameters_say(side: int, channels: int) -> None:
+    """From 8 bits and from floats, in more than one group, and the same bit for bit alone."""
+    count = 2 * GROUP + 3
+    noise = torch.rand(count, channels, 48, 48, generator=torch.Generator().manual_seed(0))
     bytes_ = (255 * clean_view(noise, 12)).byte().repeat_interleave(4, 2).repeat_interleave(4, 3)
     bytes_[:, :, :9] = 0
-    views = draw_views(0, [str(number) for number in range(5)], [0] * 5, "strong")
-    shrunk = clean_view(as_floats(bytes_), side) if side < 48 else bytes_
-    expected = at_once(shrunk, views, side)
+    ids = [str(number) for number in range(count)]
+    views = draw_views(0, ids, [0] * count, "strong")
+    contrast, brightness, gamma = views.tone[:, :, None, None, None].unbind(1)
+    plain = clean_view(as_floats(bytes_), side) if side < 48 else as_floats(bytes_)
+    toned = ((plain.clamp(1e-6, 1) ** gamma - 0.5) * contrast + 0.5 + brightness).clamp(0, 1)
+    grid = functional.affine_grid(views.geometry, [count, channels, side, side])
+    expected = functional.grid_sample(toned.where(plain > 0, 0), grid)
     for images in (bytes_, as_floats(bytes_)):
-        torch.testing.assert_close(apply_views(images, views, side), expected, atol=1e-4, rtol=0)
+        shown = apply_views(images, views, side)
+        torch.testing.assert_close(shown, expected, atol=1e-4, rtol=0)
+        alone = apply_views(images[-2:-1], draw_views(0, ids[-2:-1], [0], "strong"), side)
+        assert torch.equal(alone[0], shown[-2])

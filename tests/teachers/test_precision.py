@@ -20,29 +20,39 @@ from tests.tiny import ListReporter
 
 
 class Paced:
-    """Looks like a teacher, and is a clock that goes on by a given time when it is asked."""
+    """Looks like a teacher, and is a clock: bfloat16 takes a given share of the time of float32."""
 
-    def __init__(self, teacher: Teacher, seconds: dict[str, float]) -> None:
+    def __init__(self, teacher: Teacher, half: dict[int, float]) -> None:
         self.mean, self.spec = teacher.mean, teacher.spec
-        self._seconds = seconds
+        self._half = half
         self._now = 0.0
+        self.looks = 0
 
     def __call__(self, images: torch.Tensor, kind: Precision) -> None:
-        self._now += self._seconds[kind]
+        self._now += self._half[len(images)] if kind == "bfloat16" else 1
+        self.looks += 1
 
     def perf_counter(self) -> float:
         return self._now
 
 
 @pytest.mark.parametrize(
-    ("half", "chosen"), [(0.2, "bfloat16"), (0.85, "bfloat16"), (0.95, "float32"), (5, "float32")]
+    ("half", "chosen", "looks"),
+    [
+        ([0.2], "bfloat16", 4),
+        ([0.95, 0.8], "bfloat16", 8),
+        ([0.8, 0.95], "float32", 8),
+        ([5], "float32", 4),
+    ],
 )
 def test_bfloat16_is_taken_where_it_clearly_pays(
-    made: Made, half: float, chosen: str, monkeypatch: pytest.MonkeyPatch
+    made: Made, half: list[float], chosen: str, looks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    paced = Paced(made[0], {"float32": 1.0, "bfloat16": half})
+    """What one picture leaves open, four decide."""
+    paced = Paced(made[0], dict(zip((1, 4), half, strict=False)))
     monkeypatch.setattr(precision, "time", paced)
     assert choose_precision(paced, "auto") == chosen  # type: ignore[arg-type]
+    assert paced.looks == looks
 
 
 def test_what_was_asked_for_is_not_measured(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
