@@ -48,7 +48,7 @@ class Facts:
         images: The manifest, one row per image found; empty when it was never written.
         dataset: Facts beside the manifest (classes, synthetic, patient sources ...).
         split: Hash, sentence and notes of the division.
-        environment: Versions and machine.
+        environment: Versions, machine, and the arithmetic that was chosen by measurement.
         events: Everything that happened, in order.
         teacher: Its card with overlap and probe; empty for methods without a teacher.
         student: Its cost card.
@@ -123,7 +123,7 @@ def read_facts(run: RunFolder, workspace: Path) -> Facts:
         images=images,
         dataset=_json(run.path / "dataset.json"),
         split=split,
-        environment=_json(run.environment),
+        environment={**_json(run.environment), **_computed(run)},
         events=read_events(run.events),
         teacher=_json(run.path / "teacher.json"),
         student=_json(run.path / "student.json"),
@@ -147,6 +147,14 @@ def _json(path: Path) -> Json:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _computed(run: RunFolder) -> Json:
+    """How student and teacher were computed; what is not known yet is absent."""
+    student = _json(run.path / "device.json").get("chosen") or {}
+    teacher = _json(run.path / "views.json").get("precision")
+    found = {key: student.get(key) for key in ("precision", "threads")}
+    return {k: v for k, v in (found | {"teacher_precision": teacher}).items() if v}
 
 
 def _table(path: Path) -> pd.DataFrame:

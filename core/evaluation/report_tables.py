@@ -40,8 +40,9 @@ ENVIRONMENT = {
     "memory_mb": "Memory (MB)",
     "gpu": "Graphics card",
     "device": "Device",
-    "precision": "Arithmetic",
     "threads": "Threads",
+    "precision": "Arithmetic of the student",
+    "teacher_precision": "Arithmetic of the teacher",
     "seed": "Seed",
     "bedside": "Bedside",
 }

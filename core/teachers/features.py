@@ -99,11 +99,15 @@ class StoredFeatures:
         folder: The store.
         views: How many are used of those it holds.
         places: Which of its maps are used.
+
+    Attributes:
+        precision: What the teacher looked in; stores that do not say are older than the choice.
     """
 
     def __init__(self, folder: Path, views: int, places: Sequence[int]) -> None:
         facts = read_json(folder / "store.json")
         self.views = views
+        self.precision: Precision = read_facts(folder / ABOUT).get("precision", "float32")
         self._train, self._clean = (
             [_open(folder / f"{name}-{place}.bin", facts[name][place]) for place in places]
             for name in ("train", "clean")

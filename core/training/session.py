@@ -58,8 +58,8 @@ class Places:
         features: Folder of all feature stores, shared between runs.
         checkpoints: Folder of this run's checkpoints.
         device: File that records what was chosen by measurement.
-        views: File that records how many views the disk held, and if none, in which arithmetic the
-            teacher looks at every batch.
+        views: File that records how many views the disk held and in which arithmetic the teacher
+            looked, or, if there are none, looks at every batch.
         probe: File that keeps the teacher's linear probe.
         adapter: File that keeps the teacher's low-rank adapter, for a method that trains one.
     """
@@ -277,11 +277,11 @@ def _features(
     if not places.views.exists():  # decided once: a resumed run shows the same views
         free = shutil.disk_usage(places.features).free
         views = plan_views(per_view, clean, request.views, free)
-        online = None if views else choose_precision(teacher, request.precision)
-        write_json(places.views, {"views": views, "online": online})
+        precision = None if views else choose_precision(teacher, request.precision)
+        write_json(places.views, {"views": views, "precision": precision})
     decided = read_json(places.views)
     if isinstance(decided, int):  # by an earlier version
-        decided = {"views": decided, "online": "float32"}
+        decided = {"views": decided, "precision": "float32"}
     views = int(decided["views"])
     if views == 0:
         reporter.alert(
@@ -289,7 +289,7 @@ def _features(
             "T10",
             "The disk cannot hold the teacher's features; they are computed in every step, slower",
         )
-        return request, OnlineFeatures(teacher, cache, request, decided["online"])
+        return request, OnlineFeatures(teacher, cache, request, decided["precision"])
     if views < request.views:
         reporter.alert(
             "warning",
@@ -303,7 +303,9 @@ def _features(
         f"Asking the teacher about {len(request.train):,} images in {views} views "
         f"({megabytes:,.0f} MB)",
     )
-    return request, build_store(teacher, cache, request, places.features, reporter)
+    stored = build_store(teacher, cache, request, places.features, reporter)
+    write_json(places.views, {"views": views, "precision": stored.precision})
+    return request, stored
 
 
 def _map_shapes(features: Features) -> list[tuple[int, int, int]]:

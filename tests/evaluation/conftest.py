@@ -195,6 +195,9 @@ def write_cards(run: RunFolder) -> None:
             "git": {"commit": "0123456789abcdef", "changed": False},
         },
     )
+    chosen = {"accelerator": "cpu", "precision": "float32", "threads": 2}
+    write_json(run.path / "device.json", {"chosen": chosen, "seconds_per_step": {}})
+    write_json(run.path / "views.json", {"views": 16, "precision": "bfloat16"})
     write_json(
         run.export / "parity.json", {"max_difference": 3.1e-7, "tolerance": 1e-4, "agrees": True}
     )

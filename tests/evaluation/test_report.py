@@ -192,6 +192,14 @@ def test_synthetic_images_are_called_synthetic(build_run) -> None:
     assert "synthetic phantoms" in page.text
 
 
+def test_both_arithmetics_are_said(build_run) -> None:
+    _, page = report_of(build_run())
+    assert re.search(r"Arithmetic of the student\s*float32", page.text)
+    assert re.search(r"Arithmetic of the teacher\s*bfloat16", page.text)
+    _, page = report_of(build_run(optional=False))
+    assert "Arithmetic of the" not in page.text
+
+
 def test_a_torn_optional_file_does_not_stop_the_report(build_run) -> None:
     run = build_run()
     (run.path / "student.json").write_text('{"title": "Res', encoding="utf-8")

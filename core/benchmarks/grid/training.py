@@ -100,7 +100,7 @@ class Bench:
         )
         precision = choose_precision(self.teacher, config.device.precision)
         if online:
-            write_json(places.views, {"views": 0, "online": precision})
+            write_json(places.views, {"views": 0, "precision": precision})
         session = prepare(config, dataset, self.data.cache, self.teacher, places, SilentReporter())
         if not online or session.request is None or session.teacher is None:
             return session
