@@ -193,11 +193,12 @@ def test_synthetic_images_are_called_synthetic(build_run) -> None:
 
 
 def test_both_arithmetics_are_said(build_run) -> None:
-    _, page = report_of(build_run())
+    _, page = report_of(run := build_run())
     assert re.search(r"Arithmetic of the student\s*float32", page.text)
     assert re.search(r"Arithmetic of the teacher\s*bfloat16", page.text)
-    _, page = report_of(build_run(optional=False))
-    assert "Arithmetic of the" not in page.text
+    (run.path / "views.json").write_text("16", encoding="utf-8")  # as an earlier version wrote it
+    _, page = report_of(run)
+    assert "Arithmetic of the teacher" not in page.text
 
 
 def test_a_torn_optional_file_does_not_stop_the_report(build_run) -> None:
