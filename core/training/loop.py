@@ -26,6 +26,8 @@ from core.training.step import Stepper
 from core.training.validate import Validated, Validation
 from core.types import Reporter, Stopped, Task
 
+STEPS_A_SAVE = 20  # to write a ResNet-18 with its optimiser takes half a step on two cores
+
 
 @dataclass(frozen=True)
 class TrainJob:
@@ -181,7 +183,7 @@ class Trainer:
             )
 
     def end_epoch(self, step: int) -> int:
-        """Validate and save after the last step of an epoch; returns the step to go on with."""
+        """Validate after the last step of an epoch, save if it is due; returns the next step."""
         self._catch_up()
         if self.guard.must_roll_back:
             return self._roll_back(step)
@@ -200,6 +202,8 @@ class Trainer:
                 "T21",
                 f"Stopped early: no better validation figure for {self.stopping.waited} epochs",
             )
+        if not best and not self._save_is_due(step):
+            return
         try:
             self._save(step, best=best)
         except SystemError_ as error:  # there may be room again; until then nothing is lost
@@ -207,9 +211,18 @@ class Trainer:
             self.job.reporter.alert(
                 "warning",
                 "T26",
-                f"{error.what}; training goes on and saves again after the next epoch. "
+                f"{error.what}; training goes on and tries to save again. "
                 f"Until then a resumed run would go on from step {self._safe}",
             )
+
+    def _save_is_due(self, step: int) -> bool:
+        """Whether an epoch that is not the best is saved: where epochs are short, not every one is.
+
+        A function of the step, as all that may change the training: a loss that is no number goes
+        back to the newest checkpoint.
+        """
+        each = self.job.batches.steps_per_epoch
+        return step // each % -(-STEPS_A_SAVE // each) == 0
 
     def _report_validation(self, found: Validated, step: int) -> None:
         epoch = step / self.job.batches.steps_per_epoch

@@ -52,6 +52,22 @@ def test_stopped_and_resumed_mid_epoch_or_between(
     assert_equal(final_weights(tmp_path), uninterrupted)
 
 
+def test_of_short_epochs_the_best_and_every_so_many_th_are_saved(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = bench.session(tmp_path, bench.config("student_only", epochs=8))
+    trainer, _ = session.trainer(reporter := ListReporter())
+    each = trainer.job.batches.steps_per_epoch
+    monkeypatch.setattr("core.training.loop.STEPS_A_SAVE", 3 * each - 1)
+    saved: dict[int, str] = {}
+    monkeypatch.setattr(reporter, "checkpoint", saved.__setitem__)
+    trainer.run()
+    best = {step for step, which in saved.items() if which == "best"}
+    assert each in best
+    assert saved.keys() - best == {3 * each, 6 * each, 8 * each} - best
+    assert len(saved) < 8
+
+
 @pytest.mark.parametrize("method", ["kd", "hint"])
 def test_a_baseline_that_was_stopped_learns_from_the_same_teacher(
     bench: Bench, tmp_path: Path, method: str

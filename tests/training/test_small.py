@@ -55,6 +55,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, when: set[int]) -> None:
         real(state, file)
 
     monkeypatch.setattr("core.training.checkpoint.torch.save", save)
+    monkeypatch.setattr("core.training.loop.STEPS_A_SAVE", 1)
 
 
 def test_a_full_disk_does_not_end_training(
