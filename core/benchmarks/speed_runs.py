@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from core.training.loop import Trainer
 from core.types import Reporter, SilentReporter, SplitName
 
 TIMED_EPOCHS = 3
+SAVES = 9  # of `EPOCHS` such short epochs; four whole runs saved 7, 8, 9 and 13
 PASSES = 2
 
 
@@ -84,24 +86,24 @@ def bare_pass(bench: Bench, pictures: list[torch.Tensor]) -> None:
 
 
 def time_epochs(trainers: dict[str, Trainer], reporter: Reporter) -> Seconds:
-    """Seconds of the steps of whole epochs, and (``NAME/end``) of validating and saving.
+    """Seconds of the steps of whole epochs, of looking at the validation images, and of saving.
 
-    The kinds take turns, epoch by epoch. The end of an epoch is not timed for ``online``: a teacher
-    in the loop need not look at validation images, so RD's end counts for it too.
+    The kinds take turns, epoch by epoch. The last two (``NAME/validate``, ``NAME/save``) are not
+    timed for ``online``: a teacher in the loop need not look at validation images, so RD's count
+    for it too.
     """
-    seconds: Seconds = {name: [] for name in trainers}
-    for name in trainers:
-        if name != "online":
-            seconds[f"{name}/end"] = []
-    reached = dict.fromkeys(trainers, 0)
+    seconds: Seconds = {}
     for epoch in range(TIMED_EPOCHS):
         for name, trainer in trainers.items():
-            first, count = reached[name], trainer.job.batches.steps_per_epoch
-            seconds[name].append(timed(partial(_steps, trainer, first, count)))
-            reached[name] = first + count
+            count = trainer.job.batches.steps_per_epoch
+            first = epoch * count
+            parts: dict[str, Callable[[], object]] = {name: partial(_steps, trainer, first, count)}
             if name != "online":
-                end = timed(partial(trainer.end_epoch, first + count))
-                seconds[f"{name}/end"].append(end)
+                validation, device = trainer.job.validation, trainer.fabric.device
+                parts[f"{name}/validate"] = partial(validation.measure, trainer.model, device)
+                parts[f"{name}/save"] = partial(trainer.save, first + count)
+            for part, act in parts.items():
+                seconds.setdefault(part, []).append(timed(act))
         reporter.progress(epoch + 1, TIMED_EPOCHS)
     return seconds
 
@@ -113,12 +115,15 @@ def reckon(seconds: Seconds, teacher: TeacherPass) -> dict[str, float]:
     images; that the store also holds the clean validation images counts against us.
     """
     median = {name: statistics.median(found) for name, found in seconds.items()}
-    ends = median["rd/end"]
+
+    def training(steps: str, ends: str) -> float:
+        epoch = median[steps] + median[f"{ends}/validate"]
+        return EPOCHS * epoch + SAVES * median[f"{ends}/save"]
+
     return {
-        "run": EPOCHS * (median["rd"] + ends) + teacher.store(VIEWS),
-        "ideal": EPOCHS * (median["student_only"] + median["student_only/end"])
-        + VIEWS * teacher.bare,
-        "online": EPOCHS * (median["online"] + ends),
+        "run": training("rd", "rd") + teacher.store(VIEWS),
+        "ideal": training("student_only", "student_only") + VIEWS * teacher.bare,
+        "online": training("online", "rd"),
     }
 
 

@@ -107,7 +107,7 @@ class Trainer:
         while step < self.job.steps and not self.finished:
             if self.job.reporter.stop_requested():
                 self._catch_up()
-                self._save(step)
+                self.save(step)
                 raise Stopped
             if self.job.reporter.finish_requested():
                 break
@@ -120,7 +120,7 @@ class Trainer:
         if self.job.checkpoints.best() is None:  # ended within the first epoch, or it is damaged
             self.stopping.best = -math.inf
             self._validate(step)
-        self._save(step)
+        self.save(step)
 
     def step(self, step: int) -> int:
         """Take optimiser step `step` and return the number of the next."""
@@ -205,7 +205,7 @@ class Trainer:
         if not best and not self._save_is_due(step):
             return
         try:
-            self._save(step, best=best)
+            self.save(step, best=best)
         except SystemError_ as error:  # there may be room again; until then nothing is lost
             self.stopping.best = before  # what the disk holds is still the best there is
             self.job.reporter.alert(
@@ -234,7 +234,8 @@ class Trainer:
         for name, value in figures.items():
             self.job.reporter.metric(name, value, step=step, epoch=epoch)
 
-    def _save(self, step: int, *, best: bool = False) -> None:
+    def save(self, step: int, *, best: bool = False) -> None:
+        """Keep the state after `step` steps as the newest checkpoint, and as the best if it is."""
         state: dict[str, Any] = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),

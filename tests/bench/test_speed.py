@@ -13,7 +13,7 @@ from rich.console import Console
 from core.benchmarks import speed
 from core.benchmarks.speed import PAIRS, SIDES, WANTED, Speed
 from core.benchmarks.speed_pair import EPOCHS, VIEWS, speed_config
-from core.benchmarks.speed_runs import TeacherPass, reckon
+from core.benchmarks.speed_runs import SAVES, TeacherPass, reckon
 from core.benchmarks.speed_steps import WARM_UP, ratio, time_in_turns
 from core.files import write_json
 from core.types import SilentReporter
@@ -21,9 +21,11 @@ from core.types import SilentReporter
 TEACHER = TeacherPass(bare=10.0, stored=16.0, images=96, clean=32, chosen=3.0)
 EPOCH = {
     "student_only": [1.0, 1.2, 9.0],
-    "student_only/end": [0.3, 0.3, 0.3],
+    "student_only/validate": [0.2, 0.2, 0.2],
+    "student_only/save": [0.1, 0.1, 0.1],
     "rd": [1.3, 1.3, 1.3],
-    "rd/end": [0.4, 0.4, 5.0],
+    "rd/validate": [0.3, 0.3, 5.0],
+    "rd/save": [0.1, 0.1, 0.1],
     "online": [11.0, 11.0, 11.0],
 }
 
@@ -45,9 +47,9 @@ def test_a_ratio_is_that_of_neighbours() -> None:
 def test_whole_runs_are_reckoned_from_epochs_and_passes() -> None:
     found = reckon(EPOCH, TEACHER)
     store = 16 / 128 * (VIEWS * 96 + 32) + 3
-    assert found["run"] == pytest.approx(EPOCHS * (1.3 + 0.4) + store)
-    assert found["ideal"] == pytest.approx(EPOCHS * (1.2 + 0.3) + VIEWS * 10)
-    assert found["online"] == pytest.approx(EPOCHS * (11 + 0.4))
+    assert found["run"] == pytest.approx(EPOCHS * (1.3 + 0.3) + SAVES * 0.1 + store)
+    assert found["ideal"] == pytest.approx(EPOCHS * (1.2 + 0.2) + SAVES * 0.1 + VIEWS * 10)
+    assert found["online"] == pytest.approx(EPOCHS * (11 + 0.3) + SAVES * 0.1)
 
 
 def test_the_table_says_what_is_kept_and_what_is_missed() -> None:
