@@ -39,7 +39,7 @@ class Paced:
 @pytest.mark.parametrize(
     ("half", "chosen", "looks"),
     [
-        ([0.2], "bfloat16", 4),
+        ([0.2], "bfloat16", 2),
         ([0.95, 0.8], "bfloat16", 8),
         ([0.8, 0.95], "float32", 8),
         ([5], "float32", 4),
