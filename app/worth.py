@@ -40,9 +40,7 @@ def describe_worth(
         "rows": rows,
         "ranked": ranked,  # else a difference would be from a teacher that is not the best any more
         "left": [name for name, spec in here.items() if probe_key(spec) not in found.teachers],
-        "images": len(found.sample.get("rows", [])),
-        "of": len(images.train),
-        "patients": found.sample.get("patients", 0),
+        "told": found.told(),
     } | _task(observer, newest)
 
 

@@ -20,7 +20,7 @@ from core.teachers.consent import accepted_on, needs_consent
 from core.teachers.room import UNIMPORTANT
 from core.teachers.spec import TeacherSpec, teacher_file
 
-PROBE_VERSION = 1  # raise it when something else is computed
+PROBE_VERSION = 2  # raise it when something else is computed
 MOST_IMAGES = 2000  # more would change the ranking little, and each costs a look of every teacher
 Facts = dict[str, Any]
 
@@ -31,7 +31,8 @@ class Probes:
 
     Attributes:
         sample: ``dataset`` (its id), ``rows`` and ``labels`` (class indices) of the images probed,
-            ``patients``, and ``of``: training images there are; empty before the first probe.
+            ``groups`` they fall into, ``each`` of which is a "patient" or a "group", and ``of``:
+            training images there are; empty before the first probe.
         teachers: `probe_key` to a teacher's facts: ``linear`` and ``neighbours`` (figures),
             ``seconds``, ``kept``, ``seen``; or ``problem``.
         best: Key of the teacher whose linear probe has the largest AUROC; "" before a ranking.
@@ -46,6 +47,22 @@ class Probes:
     def sorted(self) -> list[tuple[str, Facts]]:
         """Key and facts of every teacher, the best linear probe first, failures last."""
         return sorted(self.teachers.items(), key=lambda item: (-_area(item[1]), item[1]["title"]))
+
+    def told(self) -> str:
+        """On which images, and over whom the intervals are; "" before the first probe."""
+        if not self.sample:
+            return ""
+        shown, of, groups = len(self.sample["rows"]), self.sample["of"], self.sample["groups"]
+        images = f"All {of:,}" if shown == of else f"{shown:,} of {of:,}"
+        each = self.sample["each"]
+        whose = f"of {groups:,} patients"
+        if each == "group":
+            whose = f"in {groups:,} groups (one patient's images, or images that look alike)"
+        return (
+            f"{images} training images {whose}; each was judged without its own {each}. AUROC with "
+            f"95 % intervals over {each}s; 0.5 is guessing, 1 is perfect. Validation and test "
+            "images were not looked at."
+        )
 
 
 def may_be_probed(at_hand: AtHand, cache: Path) -> dict[str, TeacherSpec]:

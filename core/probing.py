@@ -105,6 +105,12 @@ class _Probe:
     def _groups(self) -> Array:
         return self.frame["group"].to_numpy()
 
+    @property
+    def _are_patients(self) -> bool:
+        """Every image names its patient, and no two patients were joined by images alike."""
+        named = (self.frame["patient_source"] != "image").all()
+        return bool(named) and self.frame["patient"].nunique() == self.frame["group"].nunique()
+
     def about(self, images: int) -> Facts:
         """``sample.json``: which images, of how many."""
         place = {name: index for index, name in enumerate(self.dataset.classes)}
@@ -114,7 +120,8 @@ class _Probe:
             "classes": list(self.dataset.classes),
             "rows": self.frame["row"].tolist(),
             "labels": [[place[name] for name in labels] for labels in self.frame["labels"]],
-            "patients": len(np.unique(self._groups)),
+            "groups": len(np.unique(self._groups)),
+            "each": "patient" if self._are_patients else "group",
             "of": images,
         }
 

@@ -10,7 +10,6 @@ const TEXT = {
   teacher: 'Teacher', scale: 'AUROC, linear probe', linear: 'Linear probe', near: 'Neighbours', behind: 'From the best', time: 'Time', act: 'Choose',
   best: 'best', choose: 'Choose', chosen: 'Chosen', chooseWho: (title) => `Choose ${title}`,
   seen: (n) => `It was trained on ${count(n)} of these very images, so its figure is too good.`,
-  of: (facts) => `${facts.images === facts.of ? `All ${count(facts.of)} training images` : `${count(facts.images)} of ${count(facts.of)} training images`} of ${count(facts.patients)} patients; each was judged without its own patient. Intervals of 95 % over patients. Validation and test images were not looked at. 0.5 is guessing, 1 is perfect.`,
   chance: 'No teacher at hand tells your classes apart better than chance. A student will hardly learn from them; look at the labels, or bring another teacher.',
   clear: (title) => `${title} is the best at hand, and clearly so.`, alone: (title) => `${title} is the only one at hand. Bring others to compare.`,
   tie: (title, others) => `${title} comes out best, but ${others} may be as good: the intervals of the differences include zero.`,
@@ -102,7 +101,7 @@ const at = (value, low) => 100 * (value - low) / (1 - low);
 
 function footOf(found, page, start) {
   const parts = [];
-  if (found.rows.length) parts.push(el('p', {class: 'small-print'}, TEXT.of(found)));
+  if (found.rows.length) parts.push(el('p', {class: 'small-print'}, found.told));
   if (found.failure) parts.push(problem(found.failure));
   else if (found.ended) parts.push(el('p', {class: 'small-print'}, TEXT[found.ended]));
   if (!found.task && found.left.length) {

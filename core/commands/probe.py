@@ -45,12 +45,7 @@ def probe(
         here = may_be_probed(at_hand, workspace / "teachers")
         found = probe_teachers(dataset, config, here, workspace, reporter)
     console.print(_table(found))
-    console.print(
-        f"[dim]{len(found.sample['rows']):,} of {found.sample['of']:,} training images, "
-        f"{found.sample['patients']:,} patients, none of them divided; AUROC with 95 % intervals "
-        "over patients. Validation and test images were not looked at.[/]",
-        highlight=False,
-    )
+    console.print(Text(found.told(), "dim"))
     write_result(json_file, asdict(found))
 
 

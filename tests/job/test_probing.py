@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
@@ -115,6 +116,25 @@ def test_too_few_patients_are_said_and_not_guessed_from(tmp_path: Path, workspac
     with pytest.raises(DataError) as caught:
         probe_teachers(dataset.with_images(few), config, {}, workspace, ListReporter())
     assert caught.value.code == "I80"
+
+
+def test_groups_are_called_patients_only_where_they_are(images: Path, workspace: Path) -> None:
+    config = tiny_config(images, Path("teacher"))
+    dataset = tiny_dataset(config, workspace)
+    train = dataset.part(SplitName.TRAIN)
+    named = dataset.images.assign(patient_source="column", group=dataset.images["patient"])
+    unnamed = named.assign(patient_source="image")
+    joined = named.copy()
+    joined.loc[joined["patient"].isin(train["patient"].unique()[:2]), "group"] = "alike"
+
+    def told(frame: pd.DataFrame) -> str:
+        found = probe_teachers(dataset.with_images(frame), config, {}, workspace, ListReporter())
+        return found.told()
+
+    of = f"{train['patient'].nunique()} patients; each was judged without its own patient."
+    assert told(named).startswith(f"All {len(train)} training images of {of}")
+    for frame in (unnamed, joined):
+        assert "images that look alike); each was judged without its own group" in told(frame)
 
 
 def test_the_task_probes_what_is_at_hand_and_stops_when_asked(
