@@ -24,7 +24,7 @@ MOST_ROWS = 20_000  # points of curves in one answer; a run has about half of th
 WATCHED = 32  # event logs kept parsed
 ETA_EVENTS = 40  # progress events that the time left is estimated from
 T = TypeVar("T")
-Row = tuple[int, int, float, float | None, int]  # place of the name, step, epoch, value, attempt
+Row = tuple[int, int, float, float | None]  # place of the name, step, epoch, value
 
 
 class Watch:
@@ -103,7 +103,7 @@ class Watch:
         self._spent[attempt] = max(elapsed, self._spent.get(attempt, 0.0))
         self._seen = (elapsed, time.monotonic())
         if kind == "metric":
-            self.rows.append(self._row(event, attempt))
+            self.rows.append(self._row(event))
         elif kind == "progress":
             self._progress.append((elapsed, int(event["done"]), int(event["total"])))
             del self._progress[:-ETA_EVENTS]
@@ -120,14 +120,14 @@ class Watch:
             if kind == "started":
                 self._progress.clear()
 
-    def _row(self, event: Event, attempt: int) -> Row:
+    def _row(self, event: Event) -> Row:
         """A point as it is sent: five digits are more than a screen shows."""
         name = event["name"]
         if name not in self.names:
             self.names.append(name)
         value = event["value"]
         digits = None if value is None else float(f"{value:.5g}")
-        return self.names.index(name), event["step"], round(event["epoch"], 3), digits, attempt
+        return self.names.index(name), event["step"], round(event["epoch"], 3), digits
 
     def _eta(self) -> float | None:
         """Seconds that the phase will still take, from its latest pace."""

@@ -55,9 +55,10 @@ class Probes:
         shown, of, groups = len(self.sample["rows"]), self.sample["of"], self.sample["groups"]
         images = f"All {of:,}" if shown == of else f"{shown:,} of {of:,}"
         each = self.sample["each"]
-        whose = f"of {groups:,} patients"
-        if each == "group":
-            whose = f"in {groups:,} groups (one patient's images, or images that look alike)"
+        whose = {
+            "patient": f"of {groups:,} patients",
+            "group": f"in {groups:,} groups (of one patient or examination, or that look alike)",
+        }[each]
         return (
             f"{images} training images {whose}; each was judged without its own {each}. AUROC with "
             f"95 % intervals over {each}s; 0.5 is guessing, 1 is perfect. Validation and test "

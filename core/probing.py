@@ -108,8 +108,8 @@ class _Probe:
     @property
     def _are_patients(self) -> bool:
         """Every image names its patient, and no two patients were joined by images alike."""
-        named = (self.frame["patient_source"] != "image").all()
-        return bool(named) and self.frame["patient"].nunique() == self.frame["group"].nunique()
+        guessed = self.frame["patient_source"].isin(["image", "study"]).any()
+        return not guessed and self.frame["patient"].nunique() == self.frame["group"].nunique()
 
     def about(self, images: int) -> Facts:
         """``sample.json``: which images, of how many."""

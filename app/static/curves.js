@@ -7,7 +7,7 @@ export class Curves {
   constructor() { this.clear(); }
 
   clear() {
-    this.series = new Map();  // name to {steps, passes, values, attempt}
+    this.series = new Map();  // name to {steps, passes, values}
     this.since = 0;           // rows taken in so far
   }
 
@@ -15,20 +15,17 @@ export class Curves {
   take({names, since, rows}) {
     if (since === 0 && this.since) this.clear();
     if (since !== this.since) return false;       // an answer that crossed another
-    for (const [place, step, pass, value, attempt] of rows) this.add(names[place], step, pass, value, attempt);
+    for (const [place, step, pass, value] of rows) this.add(names[place], step, pass, value);
     this.since += rows.length;
     return rows.length > 0;
   }
 
-  add(name, step, pass, value, attempt) {
+  add(name, step, pass, value) {
     let one = this.series.get(name);
-    if (!one) this.series.set(name, one = {steps: [], passes: [], values: [], attempt});
-    if (attempt !== one.attempt) {                // a resumed run is back at `step`: what an earlier
-      one.attempt = attempt;                      // attempt saw from there on did not stay
-      let kept = one.steps.length;
-      while (kept && one.steps[kept - 1] >= step) kept -= 1;
-      for (const list of [one.steps, one.passes, one.values]) list.length = kept;
-    }
+    if (!one) this.series.set(name, one = {steps: [], passes: [], values: []});
+    let kept = one.steps.length;                  // a run that was resumed, or returned to a
+    while (kept && one.steps[kept - 1] >= step) kept -= 1;  // checkpoint, is back at `step`
+    for (const list of [one.steps, one.passes, one.values]) list.length = kept;
     one.steps.push(step);
     one.passes.push(pass);
     one.values.push(value);

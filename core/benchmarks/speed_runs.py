@@ -20,7 +20,7 @@ from core.training.loop import Trainer
 from core.types import Reporter, SilentReporter, SplitName
 
 TIMED_EPOCHS = 3
-SAVES = 9  # of `EPOCHS` such short epochs; four whole runs saved 7, 8, 9 and 13
+SAVES = 9  # of `EPOCHS` of three steps; four whole runs saved 7, 8, 9 and 13
 PASSES = 2
 
 

@@ -255,20 +255,17 @@ def parse_lines(content: bytes) -> list[Event]:
 def curve(events: list[Event], name: str) -> list[CurvePoint]:
     """Points of the scalar `name` in order of step.
 
-    An attempt that resumes at step s rewinds the run to s: what earlier attempts recorded from s
-    on did not enter the final weights and is left out.
+    A run that is resumed, or returns to a checkpoint, at step s is back at s: what it recorded from
+    there on did not enter the final weights and is left out.
     """
-    points: list[tuple[int, CurvePoint]] = []
-    attempt = -1
+    points: list[CurvePoint] = []
     for event in events:
         if event["type"] != "metric" or event["name"] != name:
             continue
-        point = CurvePoint(event["step"], event["epoch"], event["value"])
-        if event["attempt"] != attempt:
-            attempt = event["attempt"]
-            points = [kept for kept in points if kept[1].step < point.step]
-        points.append((attempt, point))
-    return [point for _, point in points]
+        while points and points[-1].step >= event["step"]:
+            points.pop()
+        points.append(CurvePoint(event["step"], event["epoch"], event["value"]))
+    return points
 
 
 def _to_line(facts: Event, seq: int, elapsed_s: float, attempt: int) -> bytes:

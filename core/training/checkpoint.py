@@ -36,7 +36,7 @@ class Loaded:
 
 
 class CheckpointFolder:
-    """The newest, the one before it and the best checkpoint of a run.
+    """The newest, the one before it, the best, and the newest of an epoch's end.
 
     Args:
         folder: Made when the first checkpoint is saved.
@@ -45,13 +45,14 @@ class CheckpointFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def save(self, state: State, step: int, *, best: bool = False) -> None:
+    def save(self, state: State, step: int, *, best: bool = False, epoch_end: bool = False) -> None:
         """Save `state` as the newest checkpoint, and as the best one if it is.
 
         Args:
             state: Tensors and plain values only, so that reading needs no trust.
             step: Steps finished.
             best: Whether its validation figure is the best so far.
+            epoch_end: Whether training saves it of itself, and not because it was asked to stop.
 
         Raises:
             SystemError_: The disk is full; the earlier checkpoints stay usable.
@@ -64,6 +65,8 @@ class CheckpointFolder:
         index["last"] = entry
         if best:
             index["best"] = entry
+        if epoch_end:
+            index["epoch"] = entry
         write_json(self.folder / "index.json", index)
         self._sweep(index)
 
@@ -84,7 +87,14 @@ class CheckpointFolder:
 
     def best(self) -> Loaded | None:
         """The best checkpoint, if it is there and whole."""
-        entry = self._index().get("best")
+        return self._of("best")
+
+    def of_epoch(self) -> Loaded | None:
+        """The newest of an epoch's end, if it is there and whole: wherever training was stopped."""
+        return self._of("epoch")
+
+    def _of(self, role: str) -> Loaded | None:
+        entry = self._index().get(role)
         state = None if entry is None else self._read(entry)
         return None if entry is None or state is None else Loaded(state, int(entry["step"]), [])
 
@@ -138,7 +148,7 @@ def take_over(source: CheckpointFolder, target: CheckpointFolder) -> Loaded | No
     shutil.rmtree(draft.folder, ignore_errors=True)
     if best is not None:
         draft.save(_reopened(best.state), best.step, best=True)
-    draft.save(_reopened(newest.state), newest.step)
+    draft.save(_reopened(newest.state), newest.step, epoch_end=True)
     draft.folder.rename(target.folder)
     return newest
 

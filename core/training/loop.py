@@ -87,6 +87,7 @@ class Trainer:
         self.guard = NonFiniteGuard()
         self.finished = False
         self._safe = 0  # the last step that is on the disk
+        self._owed = False  # whether the disk refused a checkpoint
         self._figures = LateFigures(fabric.device)
         self._ahead = Ahead(
             lambda step: self.job.batches.batch(step),
@@ -202,11 +203,12 @@ class Trainer:
                 "T21",
                 f"Stopped early: no better validation figure for {self.stopping.waited} epochs",
             )
-        if not best and not self._save_is_due(step):
+        if not (best or self._owed or self._save_is_due(step)):
             return
         try:
-            self.save(step, best=best)
+            self.save(step, best=best, epoch_end=True)
         except SystemError_ as error:  # there may be room again; until then nothing is lost
+            self._owed = True
             self.stopping.best = before  # what the disk holds is still the best there is
             self.job.reporter.alert(
                 "warning",
@@ -218,8 +220,8 @@ class Trainer:
     def _save_is_due(self, step: int) -> bool:
         """Whether an epoch that is not the best is saved: where epochs are short, not every one is.
 
-        A function of the step, as all that may change the training: a loss that is no number goes
-        back to the newest checkpoint.
+        A function of the step, as all that may change the training: from a loss that is no number
+        it returns to what an epoch's end has saved.
         """
         each = self.job.batches.steps_per_epoch
         return step // each % -(-STEPS_A_SAVE // each) == 0
@@ -234,7 +236,7 @@ class Trainer:
         for name, value in figures.items():
             self.job.reporter.metric(name, value, step=step, epoch=epoch)
 
-    def save(self, step: int, *, best: bool = False) -> None:
+    def save(self, step: int, *, best: bool = False, epoch_end: bool = False) -> None:
         """Keep the state after `step` steps as the newest checkpoint, and as the best if it is."""
         state: dict[str, Any] = {
             "model": self.model.state_dict(),
@@ -245,8 +247,8 @@ class Trainer:
             "parts": self.stepper.parts,
             "finished": self.finished,
         }
-        self.job.checkpoints.save(state, step, best=best)
-        self._safe = step
+        self.job.checkpoints.save(state, step, best=best, epoch_end=epoch_end)
+        self._safe, self._owed = step, False
         self.job.reporter.checkpoint(step, "best" if best else "last")
 
     def _resume(self) -> int:
@@ -275,7 +277,7 @@ class Trainer:
         self.finished = bool(loaded.state["finished"])
 
     def _roll_back(self, step: int) -> int:
-        loaded = self.job.checkpoints.newest()
+        loaded = self.job.checkpoints.of_epoch()  # the newest would depend on when one stopped
         if self.guard.exhausted or loaded is None:
             raise TrainingError(
                 "T40",

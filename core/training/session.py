@@ -46,7 +46,7 @@ from core.training.step import Stepper
 from core.training.validate import Validation
 from core.types import Reporter, SplitName
 
-CHECKPOINTS = 4  # at a time: the newest, the one before, the best, and one being written
+CHECKPOINTS = 5  # at a time: newest, one before, best, of an epoch's end, and one being written
 STATE = 3  # times the weights: they and the two moments of the optimiser
 
 
@@ -279,7 +279,7 @@ def _features(
         views = plan_views(per_view, clean, request.views, free)
         precision = None if views else choose_precision(teacher, request.precision)
         write_json(places.views, {"views": views, "precision": precision})
-    decided = read_json(places.views)
+    before = decided = read_json(places.views)
     if isinstance(decided, int):  # by an earlier version
         decided = {"views": decided, "precision": "float32"}
     views = int(decided["views"])
@@ -304,7 +304,9 @@ def _features(
         f"({megabytes:,.0f} MB)",
     )
     stored = build_store(teacher, cache, request, places.features, reporter)
-    write_json(places.views, {"views": views, "precision": stored.precision})
+    decided = {"views": views, "precision": stored.precision}
+    if decided != before:
+        write_json(places.views, decided)
     return request, stored
 
 

@@ -124,6 +124,7 @@ def test_groups_are_called_patients_only_where_they_are(images: Path, workspace:
     train = dataset.part(SplitName.TRAIN)
     named = dataset.images.assign(patient_source="column", group=dataset.images["patient"])
     unnamed = named.assign(patient_source="image")
+    examined = named.assign(patient_source="study")
     joined = named.copy()
     joined.loc[joined["patient"].isin(train["patient"].unique()[:2]), "group"] = "alike"
 
@@ -133,8 +134,8 @@ def test_groups_are_called_patients_only_where_they_are(images: Path, workspace:
 
     of = f"{train['patient'].nunique()} patients; each was judged without its own patient."
     assert told(named).startswith(f"All {len(train)} training images of {of}")
-    for frame in (unnamed, joined):
-        assert "images that look alike); each was judged without its own group" in told(frame)
+    for frame in (unnamed, examined, joined):
+        assert "or that look alike); each was judged without its own group" in told(frame)
 
 
 def test_the_task_probes_what_is_at_hand_and_stops_when_asked(

@@ -153,9 +153,9 @@ def test_stop_and_finish_are_told_once(run: RunFolder) -> None:
     assert types == ["alert", "stop_requested"]
 
 
-def test_resumed_attempt_rewinds_the_curve(run: RunFolder) -> None:
+def test_a_run_that_is_back_at_an_earlier_step_rewinds_the_curve(run: RunFolder) -> None:
     with EventWriter(run, attempt=1) as writer:
-        for step in range(26):
+        for step in [*range(20), *range(8, 26)]:  # returned to a checkpoint
             writer.metric("loss", 1.0, step=step, epoch=0.0)
         writer.metric("auroc", 0.5, step=10, epoch=1.0)
     with EventWriter(run, attempt=2) as writer:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 import torch
 
 from core.errors import TrainingError
+from core.training.batches import Batch
 from core.training.checkpoint import CheckpointFolder
+from core.training.loop import Trainer
 from core.types import Stopped
 from tests.tiny import ListReporter
 from tests.training.conftest import Bench
@@ -66,6 +70,38 @@ def test_of_short_epochs_the_best_and_every_so_many_th_are_saved(
     assert each in best
     assert saved.keys() - best == {3 * each, 6 * each, 8 * each} - best
     assert len(saved) < 8
+
+
+def test_where_a_failing_loss_returns_to_does_not_depend_on_a_stop(
+    bench: Bench, tmp_path: Path
+) -> None:
+    ended = []
+    for name, stops in (("whole", [None]), ("stopped", [10, None])):
+        for stop in stops:
+            session = bench.session(tmp_path / name, bench.config("student_only", epochs=8))
+            trainer, _ = session.trainer(reporter := ListReporter(stop_after=stop))
+            assert trainer.job.batches.steps_per_epoch == 3
+            _poison(trainer, range(11, 16))
+            with pytest.raises(Stopped) if stop else nullcontext():
+                trainer.run()
+        ended.append((reporter.alerts, final_weights(tmp_path / name)))
+    (alerts, whole), (again, stopped) = ended
+    assert [code for _, code, _ in alerts] == ["T41"]
+    assert again == alerts
+    assert_equal(stopped, whole)
+
+
+def _poison(trainer: Trainer, steps: Container[int]) -> None:
+    """The loss of these steps is no number until training has gone back once."""
+    real = trainer.job.batches.batch
+
+    def batch(step: int) -> Batch:
+        made = real(step)
+        if step in steps and not trainer.guard.rollbacks:
+            made.images.fill_(float("nan"))
+        return made
+
+    trainer.job.batches.batch = batch  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("method", ["kd", "hint"])

@@ -45,7 +45,7 @@ def test_few_images_train_at_least_one_step(
 
 
 def full_disk(monkeypatch: pytest.MonkeyPatch, when: set[int]) -> None:
-    """A disk that has no room for the checkpoints of some steps."""
+    """A disk that has no room for the checkpoints of some steps; the first of them is due."""
     real = torch.save
 
     def save(state: dict[str, Any], file: Path) -> None:
@@ -55,7 +55,7 @@ def full_disk(monkeypatch: pytest.MonkeyPatch, when: set[int]) -> None:
         real(state, file)
 
     monkeypatch.setattr("core.training.checkpoint.torch.save", save)
-    monkeypatch.setattr("core.training.loop.STEPS_A_SAVE", 1)
+    monkeypatch.setattr("core.training.loop.STEPS_A_SAVE", min(when))
 
 
 def test_a_full_disk_does_not_end_training(
@@ -66,6 +66,8 @@ def test_a_full_disk_does_not_end_training(
     trainer, _ = session.trainer(reporter := ListReporter())
     each = trainer.job.batches.steps_per_epoch
     full_disk(monkeypatch, {2 * each})
+    best = iter([True, False, False])
+    monkeypatch.setattr(trainer.stopping, "improved", lambda _: next(best))
     seen = []
 
     def checkpoint(step: int, which: str) -> None:
