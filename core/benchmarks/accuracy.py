@@ -14,7 +14,16 @@ from rich.table import Table
 
 from core.benchmarks.base import BENCHMARKS
 from core.benchmarks.grid.comparing import compare, show
-from core.benchmarks.grid.plan import SETS, core_grid, full_grid, missing_methods
+from core.benchmarks.grid.plan import (
+    AGAIN,
+    DECLARED,
+    DESCRIPTIVE,
+    SETS,
+    again_grid,
+    core_grid,
+    full_grid,
+    missing_methods,
+)
 from core.benchmarks.grid.rows import RowFile, missing
 from core.benchmarks.grid.working import DATA, Worker, find_sources
 from core.errors import ConfigError
@@ -45,7 +54,8 @@ class Accuracy:
 
         Returns:
             ``runs``, how many there are to be; ``missing``, those without a row; what
-            `grid.comparing.compare` returns.
+            `grid.comparing.compare` returns for the grid; the same for the second reading,
+            ``again``, and for both, ``together``.
 
         Raises:
             ConfigError: C21, there are neither images nor rows; C24, a folder is no set of the
@@ -58,15 +68,19 @@ class Accuracy:
                 "This benchmark needs folders of labelled images",
                 todo=f"Name {' and '.join(SETS)}, or set {DATA}.",
             )
-        runs = list((full_grid if scale else core_grid)(SETS))
+        first, again = list((full_grid if scale else core_grid)(SETS)), list(again_grid(SETS))
+        runs = first + again
         Worker(file, sources, reporter).work(runs)
-        found = file.read()
+        found, places = file.read(), {(run.cell, run.method) for run in again}
+        both = [run for run in first if (run.cell, run.method) in places] + again
         return {
             "benchmark": "accuracy",
             "runs": len(runs),
             "missing": [run.title for run in missing(runs, found)],
             "missing_methods": missing_methods(),
-            **compare(found, runs),
+            **compare(found, first, DECLARED, DESCRIPTIVE),
+            "again": compare(found, again, AGAIN),
+            "together": compare(found, both, (), AGAIN),
         }
 
     def table(self, result: dict[str, Any]) -> Table:

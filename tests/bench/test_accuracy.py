@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from rich.console import Console
 from core.benchmarks.accuracy import Accuracy
 from core.benchmarks.grid.comparing import compare
 from core.benchmarks.grid.plan import (
+    AGAIN,
+    AGAIN_SEEDS,
     FITTED_PROBE,
     FRACTIONS,
     PROBE,
@@ -22,6 +25,7 @@ from core.benchmarks.grid.plan import (
     TUNING_SEEDS,
     Cell,
     Run,
+    again_grid,
     core_grid,
     full_grid,
 )
@@ -164,6 +168,26 @@ def test_the_core_grid_gives_whole_comparisons_early() -> None:
     assert len({run.key for run in full}) == len(full) - len(alone) + len(alone) // len(TEACHERS)
     assert {run.method for run in full} == {*METHODS, PROBE, FITTED_PROBE}
     assert all(run.config(40).train.epochs <= 2000 for run in full)
+
+
+def test_the_second_reading_is_in_the_same_cells_with_new_seeds() -> None:
+    first, again = list(core_grid(SETS)), list(again_grid(SETS))
+    assert not {run.key for run in again} & {run.key for run in first}
+    assert {run.seed for run in again} == set(AGAIN_SEEDS)
+    assert not set(AGAIN_SEEDS) & {*TUNING_SEEDS, *range(5, 10), *TEST_SEEDS}  # 5 to 9: protocol 2
+    cells = {run.cell for run in first if run.cell.teacher == TEACHERS[0]}
+    methods = {method for pair in AGAIN for method in pair}
+    assert {(run.cell, run.method) for run in again} == {*product(cells, methods)}
+    assert len(again) == len(cells) * len(methods) * len(AGAIN_SEEDS)
+
+
+def test_readings_are_compared_apart_and_together(images: Path, workspace: Path) -> None:
+    file = RowFile(workspace / "rows.jsonl")
+    runs = [Run(CELL, name, seed, {}) for seed in (TEST, 15, 16) for name in ("student_only", "rd")]
+    Worker(file, {"tiny": images}, SilentReporter()).work(runs)
+    for some in (runs[:2], runs[2:], runs):
+        (cell,) = compare(file.read(), some)["cells"]
+        assert cell["methods"]["rd"]["seeds"] == len(some) // 2
 
 
 def test_the_table_says_what_is_missing(tmp_path: Path) -> None:

@@ -8,18 +8,27 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from core.benchmarks.grid.plan import DECLARED, DESCRIPTIVE, TEST_SEEDS, Cell, Run
+from core.benchmarks.grid.plan import Cell, Run
 from core.benchmarks.grid.rows import Row, finished, sets_of, unpack
 from core.evaluation.seeds import Areas, areas_over_seeds, contrast, holm
 
 RESAMPLES = 2000
 CONFIDENCE = 0.95
 SEED = 0  # of the resamples
+Pairs = Sequence[tuple[str, str]]
 Rows = dict[int, Row]  # of one method in one cell, by seed
 
 
-def compare(rows: Sequence[Row], runs: Iterable[Run]) -> dict[str, Any]:
+def compare(
+    rows: Sequence[Row], runs: Iterable[Run], declared: Pairs = (), descriptive: Pairs = ()
+) -> dict[str, Any]:
     """All figures of those of `runs` that have a row.
+
+    Args:
+        rows: Of the file.
+        runs: Those that count.
+        declared: Pairs of methods to compare, with Holm's correction over the cells.
+        descriptive: Others, without it.
 
     Returns:
         ``done``, how many; ``cells``, each with ``title`` and for every method ``auroc`` (mean over
@@ -34,7 +43,7 @@ def compare(rows: Sequence[Row], runs: Iterable[Run]) -> dict[str, Any]:
             methods.setdefault(run.method, {})[run.seed] = known[run.key]
     core = {cell: methods for cell, methods in cells.items() if cell.is_core}
     sets = sets_of(rows)
-    pairs = [(pair, True) for pair in DECLARED] + [(pair, False) for pair in DESCRIPTIVE]
+    pairs = [(pair, True) for pair in declared] + [(pair, False) for pair in descriptive]
     teachers = dict.fromkeys(cell.teacher for cell in core)
     return {
         "done": sum(len(found) for methods in cells.values() for found in methods.values()),
@@ -47,31 +56,26 @@ def compare(rows: Sequence[Row], runs: Iterable[Run]) -> dict[str, Any]:
             if methods
         ],
         "comparisons": [
-            _comparison(pair, declared, _with_teacher(core, teacher), sets) | {"teacher": teacher}
+            _comparison(pair, corrected, _with_teacher(core, teacher), sets) | {"teacher": teacher}
             for teacher in teachers
-            for pair, declared in pairs
+            for pair, corrected in pairs
         ],
     }
 
 
 def show(result: Mapping[str, Any]) -> Table:
-    """The means, then the comparisons, then what is missing."""
+    """The means, then the comparisons, for every reading; then what is missing."""
     shown = Table(
         "", "AUROC, mean (sd)", "seeds",
-        title=f"Accuracy: {result['done']} of {result['runs']} runs",
+        title=f"Accuracy: {result['runs'] - len(result['missing'])} of {result['runs']} runs",
         box=None, header_style="dim",
     )  # fmt: skip
-    for cell in result["cells"]:
-        shown.add_row(f"[bold]{cell['title']}[/]")
-        for name, found in cell["methods"].items():
-            spread = "" if found["sd"] is None else f" ({found['sd']:.3f})"
-            shown.add_row(f"  {name}", f"{found['auroc']:.3f}{spread}", str(found["seeds"]))
-    for compared in result["comparisons"]:
-        kind = "declared" if compared["declared"] else "descriptive"
-        pair = f"{compared['first']} - {compared['second']}"
-        shown.add_row(f"[bold]{pair}[/] ({kind}; {compared['teacher']})")
-        for cell in compared["cells"]:
-            shown.add_row(f"  {cell['title']}", words(cell), str(cell["seeds"]))
+    _add(shown, result)
+    if result["again"]["done"]:
+        shown.add_row("[bold underline]Declared later, with ten new seeds[/]")
+        _add(shown, result["again"])
+        shown.add_row("[bold underline]Both together (descriptive)[/]")
+        _add(shown, result["together"])
     for method in result["missing_methods"]:
         shown.add_row(f"[yellow]There is no method {method} in this version[/]")
     if result["missing"]:
@@ -82,6 +86,20 @@ def show(result: Mapping[str, Any]) -> Table:
         "over clusters of near-duplicates and seeds."
     )
     return shown
+
+
+def _add(shown: Table, reading: Mapping[str, Any]) -> None:
+    for cell in reading["cells"]:
+        shown.add_row(f"[bold]{cell['title']}[/]")
+        for name, found in cell["methods"].items():
+            spread = "" if found["sd"] is None else f" ({found['sd']:.3f})"
+            shown.add_row(f"  {name}", f"{found['auroc']:.3f}{spread}", str(found["seeds"]))
+    for compared in reading["comparisons"]:
+        kind = "declared" if compared["declared"] else "descriptive"
+        pair = f"{compared['first']} - {compared['second']}"
+        shown.add_row(f"[bold]{pair}[/] ({kind}; {compared['teacher']})")
+        for cell in compared["cells"]:
+            shown.add_row(f"  {cell['title']}", words(cell), str(cell["seeds"]))
 
 
 def words(cell: Mapping[str, Any]) -> str:
@@ -120,7 +138,7 @@ def _comparison(
     found = []
     for cell, methods in cells.items():
         both = methods.get(first, {}), methods.get(second, {})
-        seeds = [seed for seed in TEST_SEEDS if seed in both[0] and seed in both[1]]
+        seeds = sorted(both[0].keys() & both[1].keys())
         entry: dict[str, Any] = dict.fromkeys(("value", "low", "high", "p"))
         if seeds:
             areas = [_areas([rows[seed] for seed in seeds], sets[cell.set]) for rows in both]
