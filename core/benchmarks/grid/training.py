@@ -61,7 +61,8 @@ class Bench:
 
         Args:
             run: With one of `TEST_SEEDS` or `AGAIN_SEEDS` it reads the test images, once, at its
-                end; with one of `TUNING_SEEDS` all validation images of the set, not only its share of them.
+                end; with one of `TUNING_SEEDS` all validation images of the set, not only its
+                share of them.
             reporter: Told of progress.
 
         Raises:
