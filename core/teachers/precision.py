@@ -31,7 +31,10 @@ def choose_precision(teacher: Teacher, asked: Literal["auto"] | Precision) -> Pr
     for count in PICTURES.get(device.type, ()):
         pictures = torch.zeros(count, 1, side, side, device=device)  # uses up no random number
         for _ in range(2):  # what is slow at first counts against bfloat16, which comes first
-            half = _seconds(teacher, pictures, "bfloat16")
+            try:
+                half = _seconds(teacher, pictures, "bfloat16")
+            except RuntimeError:  # not every operation has a bfloat16; else float32 fails too
+                return "float32"
             share = half / _seconds(teacher, pictures, "float32")
             if share < CLEAR[0]:
                 return "bfloat16"

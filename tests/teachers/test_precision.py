@@ -55,6 +55,20 @@ def test_bfloat16_is_taken_where_it_clearly_pays(
     assert paced.looks == looks
 
 
+def test_a_teacher_that_cannot_compute_in_bfloat16_looks_in_float32(
+    made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = made[0].network.forward
+
+    def forward(images: torch.Tensor) -> object:
+        if torch.is_autocast_enabled("cpu"):
+            raise RuntimeError("\"some_kernel\" not implemented for 'BFloat16'")
+        return real(images)
+
+    monkeypatch.setattr(made[0].network, "forward", forward)
+    assert choose_precision(made[0], "auto") == "float32"
+
+
 def test_what_was_asked_for_is_not_measured(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(precision, "time", None)
     for asked in ("float32", "bfloat16"):
