@@ -77,7 +77,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the last, previous and best checkpoint."""
+        """Folder of the last, previous and best checkpoint, and the newest of an epoch's end."""
         return self.path / "checkpoints"
 
     @property
