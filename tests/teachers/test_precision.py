@@ -58,15 +58,15 @@ def test_bfloat16_is_taken_where_it_clearly_pays(
 def test_a_teacher_that_cannot_compute_in_bfloat16_looks_in_float32(
     made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = made[0].network.forward
+    looks = []
 
-    def forward(images: torch.Tensor) -> object:
-        if torch.is_autocast_enabled("cpu"):
-            raise RuntimeError("\"some_kernel\" not implemented for 'BFloat16'")
-        return real(images)
+    def look(images: torch.Tensor) -> list[torch.Tensor]:
+        looks.append(images)
+        raise RuntimeError("\"some_kernel\" not implemented for 'BFloat16'")
 
-    monkeypatch.setattr(made[0].network, "forward", forward)
+    monkeypatch.setattr(made[0], "look", look)
     assert choose_precision(made[0], "auto") == "float32"
+    assert len(looks) == 1
 
 
 def test_what_was_asked_for_is_not_measured(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
