@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from core.data.manifest import Dataset
 from core.teachers.base import Teacher
 from core.teachers.catalogue import find_teacher
 from core.teachers.checkpoint import load_teacher
+from core.training.batches import Batch
+from core.training.loop import Trainer
 from core.training.session import Places, Session, prepare
 from core.types import Reporter, SilentReporter
 from tests.tiny import tiny_config, tiny_dataset, write_images, write_tiny_teacher
@@ -59,3 +62,16 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
 @pytest.fixture(autouse=True)
 def one_thread() -> None:
     torch.set_num_threads(1)
+
+
+def poison(trainer: Trainer, bad: Callable[[int], bool]) -> None:
+    """Make the loss of the steps that are `bad` no number."""
+    real = trainer.job.batches.batch
+
+    def batch(step: int) -> Batch:
+        made = real(step)
+        if bad(step):
+            made.images.fill_(float("nan"))
+        return made
+
+    trainer.job.batches.batch = batch  # type: ignore[method-assign]

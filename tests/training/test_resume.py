@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -10,12 +9,10 @@ import pytest
 import torch
 
 from core.errors import TrainingError
-from core.training.batches import Batch
 from core.training.checkpoint import CheckpointFolder
-from core.training.loop import Trainer
 from core.types import Stopped
 from tests.tiny import ListReporter
-from tests.training.conftest import Bench
+from tests.training.conftest import Bench, poison
 
 
 def final_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -81,7 +78,8 @@ def test_where_a_failing_loss_returns_to_does_not_depend_on_a_stop(
             session = bench.session(tmp_path / name, bench.config("student_only", epochs=8))
             trainer, _ = session.trainer(reporter := ListReporter(stop_after=stop))
             assert trainer.job.batches.steps_per_epoch == 3
-            _poison(trainer, range(11, 16))
+            guard = trainer.guard
+            poison(trainer, lambda step, guard=guard: step in range(11, 16) and not guard.rollbacks)
             with pytest.raises(Stopped) if stop else nullcontext():
                 trainer.run()
         ended.append((reporter.alerts, final_weights(tmp_path / name)))
@@ -89,19 +87,6 @@ def test_where_a_failing_loss_returns_to_does_not_depend_on_a_stop(
     assert [code for _, code, _ in alerts] == ["T41"]
     assert again == alerts
     assert_equal(stopped, whole)
-
-
-def _poison(trainer: Trainer, steps: Container[int]) -> None:
-    """The loss of these steps is no number until training has gone back once."""
-    real = trainer.job.batches.batch
-
-    def batch(step: int) -> Batch:
-        made = real(step)
-        if step in steps and not trainer.guard.rollbacks:
-            made.images.fill_(float("nan"))
-        return made
-
-    trainer.job.batches.batch = batch  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("method", ["kd", "hint"])
@@ -193,22 +178,11 @@ def test_nothing_saved_yet(tmp_path: Path) -> None:
     assert CheckpointFolder(tmp_path).best() is None
 
 
-def test_a_loss_that_is_no_number_never_reaches_the_weights(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_loss_that_is_no_number_never_reaches_the_weights(bench: Bench, tmp_path: Path) -> None:
     """Case 56."""
     session = bench.session(tmp_path, bench.config("student_only", epochs=2))
     trainer, _ = session.trainer(reporter := ListReporter())
-    real = trainer.job.batches.batch
-    poisoned = {1}
-
-    def batch(step: int) -> object:
-        made = real(step)
-        if step in poisoned:
-            made.images.fill_(float("nan"))
-        return made
-
-    monkeypatch.setattr(trainer.job.batches, "batch", batch)
+    poison(trainer, lambda step: step == 1)
     trainer.run()
     assert trainer.guard.skipped == 1
     assert all(torch.isfinite(p).all() for p in trainer.model.parameters())
@@ -216,20 +190,12 @@ def test_a_loss_that_is_no_number_never_reaches_the_weights(
 
 
 def test_a_loss_that_stays_no_number_goes_back_twice_then_ends(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, tmp_path: Path
 ) -> None:
     """Case 56."""
     session = bench.session(tmp_path, bench.config("student_only", epochs=12))
     trainer, _ = session.trainer(reporter := ListReporter())
-    real = trainer.job.batches.batch
-
-    def batch(step: int) -> object:
-        made = real(step)
-        if step >= trainer.job.batches.steps_per_epoch:
-            made.images.fill_(float("nan"))
-        return made
-
-    monkeypatch.setattr(trainer.job.batches, "batch", batch)
+    poison(trainer, lambda step: step >= trainer.job.batches.steps_per_epoch)
     with pytest.raises(TrainingError) as caught:
         trainer.run()
     assert caught.value.code == "T40"

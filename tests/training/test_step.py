@@ -20,7 +20,7 @@ from core.training.loop import Trainer
 from core.training.step import Stepper
 from core.types import SilentReporter
 from tests.tiny import SIDE, ListReporter
-from tests.training.conftest import Bench
+from tests.training.conftest import Bench, poison
 from tests.training.test_resume import assert_equal
 
 CPU = torch.device("cpu")
@@ -163,23 +163,13 @@ def test_figures_come_late_but_all_and_in_order() -> None:
     assert not figures.rest()
 
 
-def test_late_figures_still_roll_back(
-    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_late_figures_still_roll_back(bench: Bench, tmp_path: Path) -> None:
     """Case 56: as on a graphics card, where five bad steps are noticed a few steps later."""
     trainer, _ = bench.session(tmp_path, bench.config("student_only", epochs=6)).trainer(
         reporter := ListReporter()
     )
     trainer._figures.lag = 2
-    real, bad = trainer.job.batches.batch, set(range(4, 9))
-
-    def batch(step: int) -> Batch:
-        made = real(step)
-        if step in bad and not reporter.alerts:
-            made.images.fill_(float("nan"))
-        return made
-
-    monkeypatch.setattr(trainer.job.batches, "batch", batch)
+    poison(trainer, lambda step: step in range(4, 9) and not reporter.alerts)
     trainer.run()
     assert [code for _, code, _ in reporter.alerts] == ["T41"]
     assert trainer.guard.rate_factor == 0.5
